@@ -349,7 +349,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of one endpoint; ``before`` or ``after`` is ``None`` where there is no verdict."""
+    """What became of one endpoint; ``before``/``after`` is ``None`` where there is no verdict."""
 
     endpoint: Endpoint
     kind: ChangeKind

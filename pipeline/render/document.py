@@ -1,0 +1,89 @@
+"""One run as a value: everything that any rendering of it may say.
+
+The store fills it, the renderers read it, and nothing in it depends on the output format. All
+texts that came from the network are as they came: each renderer escapes for its own format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.model import Change, Hole, Observation, RunState, TaskRecord, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that was not looked at, and why.
+
+    ``what`` is for people (``10.80.3.0-10.80.3.63, all ports``), ``endpoints`` how many.
+    """
+
+    what: str
+    why: str
+    endpoints: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the run's log that a reader of the report should know."""
+
+    time: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A verdict with everything it rests on, oldest observation first."""
+
+    verdict: Verdict
+    observations: tuple[Observation, ...]
+    change: Change | None = None
+    names: tuple[str, ...] = ()
+    """Host names of the engagement that were pinned to this address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What changed since an earlier run, and whether the two can be compared at all.
+
+    ``differences`` are sentences: what about the two runs was not the same.
+    """
+
+    against: str
+    against_started: float
+    differences: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDocument:
+    """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs."""
+
+    run: str
+    client: str
+    engagement: str
+    state: RunState
+    started: float
+    ended: float | None
+    portproof_version: str
+    authorisation: tuple[tuple[str, str], ...]
+    scope_included: tuple[str, ...]
+    scope_excluded: tuple[str, ...]
+    addresses: int
+    ports: str
+    port_count: int
+    vantage: str
+    profile: str
+    limits: tuple[tuple[str, str], ...]
+    rescan_delays: tuple[float, ...]
+    tools: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    """Every endpoint that got a verdict, in the order of endpoints."""
+    gaps: tuple[Gap, ...]
+    """What was not covered; empty when everything that was planned was asked."""
+    holes: tuple[tuple[int, Hole], ...]
+    """(task number, what the tool gave up on)."""
+    tasks: tuple[TaskRecord, ...]
+    events: tuple[Event, ...]
+    comparison: Comparison | None = None

@@ -1,0 +1,68 @@
+"""Exact asking: cut a set of endpoints into the fewest calls that ask nothing else.
+
+nmap takes one port list for all hosts of a call. Handing over all hosts with the union of their
+ports asks a hundred times too much; one call for each host starts nmap a thousand times. Every
+rectangle here lies wholly inside the wanted set, so nothing is asked that nobody named.
+
+The fewest rectangles that cover a bipartite graph cannot be found quickly (biclique cover is
+NP-hard), but the shape of real networks helps: a few ports are open on many hosts, and the rest
+makes up the hosts' individual sets. So: ports seen on at least t hosts become columns (one call
+for all their hosts), what is left of each host becomes rows (one call for each distinct set), and
+the best t is found by trying.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from pipeline.addresses import Address, AddressSet, number_of
+from pipeline.model import Endpoint
+from pipeline.ports import PortSet
+
+Group = tuple[AddressSet, PortSet]
+
+
+def exact_groups(endpoints: Iterable[Endpoint]) -> tuple[Group, ...]:
+    """Disjoint rectangles (addresses x ports) whose union is exactly ``endpoints``.
+
+    All endpoints must share one protocol. The result is sorted and depends on the set only.
+    """
+    ports_of: dict[Address, set[int]] = defaultdict(set)
+    hosts_of: dict[int, set[Address]] = defaultdict(set)
+    for endpoint in endpoints:
+        ports_of[endpoint.address].add(endpoint.port)
+        hosts_of[endpoint.port].add(endpoint.address)
+    if not ports_of:
+        return ()
+    thresholds = sorted({len(hosts) for hosts in hosts_of.values()})
+    best = min(
+        (_cut(ports_of, hosts_of, threshold) for threshold in [*thresholds, len(ports_of) + 1]),
+        key=len,
+    )
+    groups = ((AddressSet.from_addresses(hosts), PortSet.of(ports)) for ports, hosts in best)
+    return tuple(sorted(groups, key=lambda group: (group[1].ranges, group[0].ranges)))
+
+
+def _cut(
+    ports_of: Mapping[Address, set[int]], hosts_of: Mapping[int, set[Address]], threshold: int
+) -> list[tuple[frozenset[int], frozenset[Address]]]:
+    columns: dict[frozenset[Address], set[int]] = defaultdict(set)
+    wide: set[int] = set()
+    for port, hosts in hosts_of.items():
+        if len(hosts) >= threshold:
+            wide.add(port)
+            columns[frozenset(hosts)].add(port)
+    rows: dict[frozenset[int], set[Address]] = defaultdict(set)
+    for address, ports in ports_of.items():
+        rest = frozenset(ports - wide)
+        if rest:
+            rows[rest].add(address)
+    merged = [(frozenset(ports), hosts) for hosts, ports in columns.items()]
+    return merged + [(ports, frozenset(hosts)) for ports, hosts in rows.items()]
+
+
+def order_of(group: Group) -> tuple[int, int]:
+    """Sort key for starting the large groups first: they take longest."""
+    addresses, ports = group
+    return -addresses.size * len(ports), number_of(next(iter(addresses)))

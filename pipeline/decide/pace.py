@@ -1,0 +1,107 @@
+"""How fast a sweep may go, how large a batch is, and what a command will send.
+
+``rate`` and ``rate_per_host`` are ceilings in packets per second that hold in *every* second and
+count every packet that leaves, resets included. masscan visits its endpoints in random order, so
+the packets that one host gets in a second are binomially distributed: to hold the ceiling the mean
+must stay well below it. How far below is computed here and not guessed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+SECONDS_PER_SLICE = 60.0
+PACKETS_PER_SWEEP_PROBE = 2
+"""A SYN, and the reset that answers a SYN-ACK. The worst case, in which every port is open."""
+RISK = 1e-6
+"""Accepted probability that one host sees more than its ceiling in one given second."""
+MARGIN = 0.9
+"""masscan's throttle overshoots by some percent; this share of the ceiling is what it is told."""
+
+
+@lru_cache(maxsize=4096)
+def mean_below(ceiling: int, hosts: int) -> float:
+    """The highest mean number of probes per host and second that keeps a host below ``ceiling``.
+
+    With n probes a second spread at random over ``hosts`` hosts, P(one host gets more than
+    ``ceiling``) is at most exp(-n * KL(ceiling/n, 1/hosts)) (Chernoff bound of the binomial tail);
+    the answer is the largest n / hosts for which that stays below ``RISK``. One host alone is not
+    random, and gets its ceiling.
+    """
+    if ceiling < 1 or hosts < 1:
+        raise ValueError("a ceiling needs at least one probe and one host")
+    if hosts == 1:
+        return float(ceiling)
+    low, high = 0.0, float(ceiling)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _tail(ceiling, middle, hosts) <= RISK else (low, middle)
+    return low
+
+
+def _tail(ceiling: int, mean: float, hosts: int) -> float:
+    probes = mean * hosts
+    if probes <= ceiling:
+        return 0.0
+    share, chance = (ceiling + 1) / probes, 1 / hosts
+    if share <= chance or share >= 1:
+        return 1.0 if share <= chance else 0.0
+    divergence = share * math.log(share / chance) + (1 - share) * math.log(
+        (1 - share) / (1 - chance)
+    )
+    return math.exp(-probes * divergence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """The two ceilings of an engagement, packets per second."""
+
+    rate: int
+    rate_per_host: int
+
+
+def sweep_rate(hosts: int, ceilings: Ceilings, *, packets_per_probe: int) -> float:
+    """Probes per second that a random-order sweep over ``hosts`` hosts may send."""
+    per_host = ceilings.rate_per_host // packets_per_probe
+    total = ceilings.rate * MARGIN / packets_per_probe
+    if per_host < 1:
+        return min(total, ceilings.rate_per_host / packets_per_probe)
+    return max(min(total, hosts * mean_below(per_host, hosts)) * 1.0, 0.1)
+
+
+def hosts_for_full_rate(ceilings: Ceilings, *, packets_per_probe: int) -> int:
+    """The fewest hosts over which a sweep can go at the full rate."""
+    low, high = 1, 1 << 22
+    full = ceilings.rate * MARGIN / packets_per_probe
+    while low < high:
+        middle = (low + high) // 2
+        if sweep_rate(middle, ceilings, packets_per_probe=packets_per_probe) >= full:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def batch_size(ports: int, ceilings: Ceilings, *, packets_per_probe: int, passes: int) -> int:
+    """Hosts per batch: enough to go at the full rate, and about a minute of sending."""
+    full = ceilings.rate * MARGIN / packets_per_probe
+    minute = full * SECONDS_PER_SLICE / max(1, ports * passes)
+    return max(1, int(minute), hosts_for_full_rate(ceilings, packets_per_probe=packets_per_probe))
+
+
+def masscan_rate(endpoints: int, allowed: float, retries: int) -> float:
+    """The rate to tell masscan: no more than ``allowed``, and less for a short scan.
+
+    masscan serves its retry queue at the full rate for as long as the tail lasts, so a short scan
+    at a high rate asks the same few endpoints hundreds of times.
+    """
+    if retries == 0:
+        return allowed
+    return max(min(allowed, endpoints / retries), min(allowed, 10.0))
+
+
+def masscan_probes(endpoints: int, rate: float, retries: int) -> int:
+    """SYNs that masscan 1.3.2 sends: (n + retries * rate) * (retries + 1), as measured."""
+    return math.ceil((endpoints + retries * rate) * (retries + 1))

@@ -1,0 +1,69 @@
+"""The reason codes of verdicts and changes, each with the sentence a reader of a report sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+SERVICE_SPOKE: Final = "service-spoke"
+SERVICE_IDENTIFIED: Final = "service-identified"
+ACKNOWLEDGED: Final = "acknowledged"
+CLOSED_AFTER_HANDSHAKE: Final = "closed-after-handshake"
+SILENT_LISTENER: Final = "silent-listener"
+ONE_METHOD: Final = "one-method"
+NO_CONTROL: Final = "no-control"
+HANDSHAKE_MISSING: Final = "handshake-missing"
+OPEN_THEN_CLOSED: Final = "open-then-closed"
+CONTROL_PORTS_ANSWER: Final = "control-ports-answer"
+RESET_AFTER_HANDSHAKE: Final = "reset-after-handshake"
+NEVER_ACKNOWLEDGED: Final = "never-acknowledged"
+HANDSHAKE_NEVER_COMPLETES: Final = "handshake-never-completes"
+CLOSED_WHEN_ASKED_AGAIN: Final = "closed-when-asked-again"
+REFUSED: Final = "refused"
+NO_ANSWER: Final = "no-answer"
+ICMP_REFUSED: Final = "icmp-refused"
+METHODS_DISAGREE: Final = "methods-disagree"
+NOT_ASKED: Final = "not-asked"
+GAVE_UP: Final = "gave-up"
+
+EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        SERVICE_SPOKE: "Two independent methods found it open, and the service sent data after a "
+        "completed handshake.",
+        SERVICE_IDENTIFIED: "Two independent methods found it open, and a version probe got an "
+        "answer that only this service gives.",
+        ACKNOWLEDGED: "Two independent methods found it open; the service kept silent but "
+        "acknowledged what was sent, and ports that nobody named do not answer on this host.",
+        CLOSED_AFTER_HANDSHAKE: "Two independent methods found it open; the service accepted the "
+        "connection and ended it in good order, and ports that nobody named do not answer on this "
+        "host.",
+        SILENT_LISTENER: "The handshake completes, but nothing was sent that could have been "
+        "acknowledged, so nobody proved to be there.",
+        ONE_METHOD: "One method found it open; the others got no answer, so nothing contradicts "
+        "it, and nothing supports it either.",
+        NO_CONTROL: "The handshake completes, but no control port of this host could be asked, so "
+        "a device that answers for every port is not ruled out.",
+        HANDSHAKE_MISSING: "Scans found it open, but no completed handshake is on record.",
+        OPEN_THEN_CLOSED: "The same method found it open at one time and closed at another.",
+        CONTROL_PORTS_ANSWER: "Ports that nobody named answer on this host in the same way: "
+        "something on the path answers, not the service.",
+        RESET_AFTER_HANDSHAKE: "The handshake completes and is reset at once: something on the "
+        "path completes it for a service that is not there.",
+        NEVER_ACKNOWLEDGED: "The handshake completes, but nothing that was sent is ever "
+        "acknowledged: a tarpit, or a device that only pretends.",
+        HANDSHAKE_NEVER_COMPLETES: "SYN scans get an answer, but no handshake ever completes.",
+        CLOSED_WHEN_ASKED_AGAIN: "Discovery named it open; every later method was refused.",
+        REFUSED: "It was expected to be open, and every method was refused.",
+        NO_ANSWER: "It was expected to be open, and no method got an answer.",
+        ICMP_REFUSED: "A firewall or router refused the probes with an ICMP message.",
+        METHODS_DISAGREE: "The re-scans are used up and the methods still disagree.",
+        NOT_ASKED: "Nobody asked: there is no evidence.",
+        GAVE_UP: "The tool gave up on it: there is no evidence.",
+    }
+)
+
+
+def explain(code: str) -> str:
+    """The sentence for a reason code; the code itself when it has none (an imported verdict)."""
+    return EXPLANATIONS.get(code, code)

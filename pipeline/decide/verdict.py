@@ -1,0 +1,301 @@
+"""What the evidence about one endpoint adds up to.
+
+The rules are read from top to bottom, and the first that applies decides; the order of the
+observations never matters, only their times. Three ideas carry them:
+
+* Agreement of SYN and connect scans proves nothing about who answered: SYN proxies, tarpits and
+  catch-all listeners agree with themselves. What follows a completed handshake, and what the
+  control ports of the host do, tells a service from a box that pretends.
+* No answer is not a refusal. Loss, rate limits and picky filters make silence, so silence never
+  contradicts an open port; a refusal (RST) does.
+* A verdict never rests on what was not asked.
+
+Confidence: with supporting methods m in favour of the verdict, each with a weight w(m) that says
+how often it is right when it stands alone, confidence = 1 - prod(1 - w(m)), as for independent
+witnesses, times 0.8 for each method whose last word speaks against it. It depends on the *set* of
+(method, answer) pairs only, so hearing the same again never lowers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from pipeline.decide import reasons
+from pipeline.model import (
+    Aftermath,
+    Endpoint,
+    Method,
+    Observation,
+    PortState,
+    Purpose,
+    Service,
+    Verdict,
+    VerdictKind,
+)
+
+_WEIGHTS: Final[Mapping[Method, float]] = MappingProxyType(
+    {
+        Method.MASSCAN_SYN: 0.6,
+        Method.NMAP_SYN: 0.7,
+        Method.NMAP_CONNECT: 0.8,
+        Method.HANDSHAKE: 0.9,
+        Method.NMAP_VERSION: 0.95,
+        Method.NMAP_UDP: 0.5,
+        Method.IMPORTED: 0.5,
+    }
+)
+_SPEECH_WEIGHT: Final = 0.99
+_DISSENT: Final = 0.8
+_ICMP: Final = frozenset(
+    {"admin-prohibited", "host-prohibited", "net-prohibited", "host-unreach", "net-unreach"}
+    | {"port-unreach", "proto-unreach", "communication-prohibited"}
+)
+_SPEAKS_FOR_ITSELF: Final = frozenset({Aftermath.DATA})
+_NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What the control ports of a host said, whose answers nobody expects.
+
+    ``asked`` control ports got a settled answer, ``open_`` of them answered as if open,
+    ``refused`` refused; ``banners`` are what the open ones said after a handshake.
+    """
+
+    asked: int = 0
+    open_: int = 0
+    refused: int = 0
+    banners: frozenset[str] = frozenset()
+
+    @property
+    def answers_for_everything(self) -> bool:
+        """True when ports that nobody named answer as if open."""
+        return self.open_ > 0
+
+
+def host_facts(controls: Iterable[Observation]) -> HostFacts:
+    """Sum up the control observations of one host (any method, any round)."""
+    seen = [o for o in controls if o.purpose is Purpose.CONTROL]
+    by_port: dict[Endpoint, set[PortState]] = {}
+    for observation in seen:
+        by_port.setdefault(observation.endpoint, set()).add(observation.state)
+    return HostFacts(
+        asked=len(by_port),
+        open_=sum(PortState.OPEN in states for states in by_port.values()),
+        refused=sum(PortState.CLOSED in states for states in by_port.values()),
+        banners=frozenset(o.banner for o in seen if o.aftermath is Aftermath.DATA),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """The observations of one endpoint, and each method's last word."""
+
+    everything: tuple[Observation, ...]
+    last: Mapping[Method, Observation]
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> _Hearing:
+        ordered = sorted(observations, key=_order)
+        return cls(tuple(ordered), {o.method: o for o in ordered})
+
+    def methods_saying(self, state: PortState) -> set[Method]:
+        return {method for method, last in self.last.items() if last.state is state}
+
+    @property
+    def ever_open(self) -> set[Method]:
+        return {o.method for o in self.everything if o.state is PortState.OPEN}
+
+    @property
+    def asked_later(self) -> tuple[Observation, ...]:
+        """The last words of every method but those of the discovery sweep."""
+        return tuple(o for o in self.last.values() if o.purpose is not Purpose.SWEEP)
+
+    @property
+    def handshake(self) -> Observation | None:
+        return self.last.get(Method.HANDSHAKE)
+
+    @property
+    def changed_its_mind(self) -> bool:
+        """One method heard both open and a refusal, at different times."""
+        refused = {o.method for o in self.everything if o.state is PortState.CLOSED}
+        return bool(self.ever_open & refused)
+
+
+def _order(observation: Observation) -> tuple[float, int, str, str, str, str]:
+    # A total order over what a verdict can depend on, so that ties in time cannot change it.
+    return (
+        observation.time,
+        observation.round,
+        observation.method.value,
+        observation.state.value,
+        observation.reason,
+        (observation.aftermath.value if observation.aftermath else "") + observation.banner,
+    )
+
+
+def decide(
+    endpoint: Endpoint,
+    observations: Sequence[Observation],
+    facts: HostFacts,
+    *,
+    gave_up: bool = False,
+) -> Verdict:
+    """The verdict on one endpoint.
+
+    ``observations`` are all of this endpoint's in any order; ``gave_up`` says that a tool was
+    asked and dropped it. Never raises; never ``confirmed`` without a completed handshake.
+    """
+    if not observations:
+        code = reasons.GAVE_UP if gave_up else reasons.NOT_ASKED
+        return Verdict(endpoint=endpoint, kind=VerdictKind.UNKNOWN, reason=code, confidence=0.0)
+    hearing = _Hearing.of(observations)
+    kind, reason = _rule(hearing, facts)
+    return Verdict(
+        endpoint=endpoint,
+        kind=kind,
+        reason=reason,
+        confidence=_confidence(hearing, kind),
+        observations=tuple(sorted(o.number for o in hearing.everything)),
+        service=_service(hearing),
+    )
+
+
+def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
+    if not hearing.ever_open:
+        return _never_open(hearing)
+    if hearing.changed_its_mind:
+        return VerdictKind.TRANSIENT, reasons.OPEN_THEN_CLOSED
+    handshake = hearing.handshake
+    if handshake is None:
+        return _without_handshake(hearing)
+    if handshake.state is not PortState.OPEN:
+        return _handshake_failed(hearing, handshake)
+    artefact = _pretence(hearing, handshake, facts)
+    if artefact:
+        return VerdictKind.ARTEFACT, artefact
+    if hearing.methods_saying(PortState.CLOSED):
+        return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+    proof = _presence(hearing, handshake, facts)
+    if proof is None:
+        code = reasons.NO_CONTROL if not facts.asked else reasons.SILENT_LISTENER
+        return VerdictKind.LIKELY, code
+    if len(hearing.methods_saying(PortState.OPEN)) < 2:
+        return VerdictKind.LIKELY, reasons.ONE_METHOD
+    return VerdictKind.CONFIRMED, proof
+
+
+def _never_open(hearing: _Hearing) -> tuple[VerdictKind, str]:
+    if hearing.methods_saying(PortState.CLOSED):
+        return VerdictKind.REFUTED, reasons.REFUSED
+    if any(o.reason in _ICMP for o in hearing.last.values()):
+        return VerdictKind.FILTERED, reasons.ICMP_REFUSED
+    return VerdictKind.FILTERED, reasons.NO_ANSWER
+
+
+def _without_handshake(hearing: _Hearing) -> tuple[VerdictKind, str]:
+    later = hearing.asked_later
+    if later and all(o.state is PortState.CLOSED for o in later):
+        return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
+    if hearing.methods_saying(PortState.CLOSED):
+        return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+    if len(hearing.ever_open) < 2:
+        return VerdictKind.LIKELY, reasons.ONE_METHOD
+    return VerdictKind.LIKELY, reasons.HANDSHAKE_MISSING
+
+
+def _handshake_failed(hearing: _Hearing, handshake: Observation) -> tuple[VerdictKind, str]:
+    later_open = {o.method for o in hearing.asked_later if o.state is PortState.OPEN}
+    if handshake.state is PortState.CLOSED:
+        if later_open:
+            return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+        return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
+    if hearing.methods_saying(PortState.CLOSED):
+        return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+    ever_completed = Method.NMAP_CONNECT in hearing.ever_open or any(
+        o.method is Method.HANDSHAKE and o.state is PortState.OPEN for o in hearing.everything
+    )
+    if later_open and not ever_completed:
+        return VerdictKind.ARTEFACT, reasons.HANDSHAKE_NEVER_COMPLETES
+    if ever_completed:
+        return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+    return VerdictKind.LIKELY, reasons.ONE_METHOD
+
+
+def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:
+    """The reason code when something on the path answers rather than a service."""
+    if handshake.aftermath is Aftermath.UNACKNOWLEDGED:
+        return reasons.NEVER_ACKNOWLEDGED
+    if facts.answers_for_everything:
+        own_words = handshake.aftermath is Aftermath.DATA and handshake.banner not in facts.banners
+        if not (own_words and _identified(hearing)):
+            return reasons.CONTROL_PORTS_ANSWER
+    if handshake.aftermath is Aftermath.RESET and not _identified(hearing):
+        return reasons.RESET_AFTER_HANDSHAKE
+    return None
+
+
+def _presence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:
+    """The reason code for somebody having been there after the handshake."""
+    if handshake.aftermath in _SPEAKS_FOR_ITSELF:
+        return reasons.SERVICE_SPOKE
+    if _identified(hearing):
+        return reasons.SERVICE_IDENTIFIED
+    if handshake.aftermath in _NEEDS_CONTROLS and facts.asked and not facts.open_:
+        if handshake.aftermath is Aftermath.ACKNOWLEDGED:
+            return reasons.ACKNOWLEDGED
+        return reasons.CLOSED_AFTER_HANDSHAKE
+    return None
+
+
+def _identified(hearing: _Hearing) -> bool:
+    version = hearing.last.get(Method.NMAP_VERSION)
+    if version is None or version.state is not PortState.OPEN or version.service is None:
+        return False
+    service = version.service
+    return service.method == "probed" and service.name not in ("", "tcpwrapped")
+
+
+def _service(hearing: _Hearing) -> Service | None:
+    for observation in reversed(hearing.everything):
+        if observation.method is Method.NMAP_VERSION and observation.service is not None:
+            return observation.service
+    for observation in reversed(hearing.everything):
+        if observation.banner:
+            return Service(banner=observation.banner)
+    return None
+
+
+_IN_FAVOUR: Final[Mapping[VerdictKind, frozenset[PortState]]] = MappingProxyType(
+    {
+        VerdictKind.CONFIRMED: frozenset({PortState.OPEN}),
+        VerdictKind.LIKELY: frozenset({PortState.OPEN}),
+        VerdictKind.ARTEFACT: frozenset({PortState.OPEN, PortState.FILTERED}),
+        VerdictKind.TRANSIENT: frozenset({PortState.OPEN, PortState.CLOSED}),
+        VerdictKind.REFUTED: frozenset({PortState.CLOSED}),
+        VerdictKind.FILTERED: frozenset({PortState.FILTERED}),
+    }
+)
+
+
+def _confidence(hearing: _Hearing, kind: VerdictKind) -> float:
+    favoured = _IN_FAVOUR.get(kind)
+    if favoured is None:
+        return 0.0
+    doubt = 1.0
+    for method in sorted({o.method for o in hearing.everything if o.state in favoured}):
+        doubt *= 1.0 - _weight(hearing, method)
+    against = PortState.CLOSED if PortState.CLOSED not in favoured else PortState.OPEN
+    dissenters = 0
+    if against not in favoured:
+        later = {o.method for o in hearing.asked_later}
+        dissenters = len(hearing.methods_saying(against) & later)
+    return round((1.0 - doubt) * _DISSENT**dissenters, 4)
+
+
+def _weight(hearing: _Hearing, method: Method) -> float:
+    spoke = any(o.aftermath is Aftermath.DATA for o in hearing.everything if o.method is method)
+    return _SPEECH_WEIGHT if spoke else _WEIGHTS[method]

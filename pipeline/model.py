@@ -252,12 +252,17 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A task and what became of it. ``attempt`` counts from 1 and fences stale results."""
+    """A task and what became of it.
+
+    ``attempt`` counts the starts and fences stale results; ``failures`` the attempts that failed
+    by themselves rather than being cut off.
+    """
 
     number: int
     task: Task
     state: TaskState
     attempt: int = 0
+    failures: int = 0
     started: float | None = None
     ended: float | None = None
     outcome: str = ""

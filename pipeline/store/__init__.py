@@ -1,0 +1,1 @@
+"""The store: runs, batches, the ledger of tasks, observations, verdicts, changes, events."""

@@ -1,0 +1,400 @@
+"""The persistent list of a run's tasks and what became of them.
+
+It is at once the checkpoint, the record of coverage, and the trail of what was sent, when and with
+which arguments. Settling a task is one transaction: its observations, its holes, the hash of its
+evidence, its new state. A result carries (task, attempt), and only the current attempt may settle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from pipeline.model import (
+    Aftermath,
+    Batch,
+    Endpoint,
+    Evidence,
+    Hole,
+    Method,
+    Observation,
+    PortState,
+    Protocol,
+    Purpose,
+    StageName,
+    Task,
+    TaskRecord,
+    TaskState,
+)
+from pipeline.ports import PortSet
+from pipeline.scope import Scope
+from pipeline.store import schema
+from pipeline.store.records import (
+    RunRecord,
+    address_from_bytes,
+    address_to_bytes,
+    addresses_from_text,
+    addresses_to_text,
+    service_from_text,
+    service_to_text,
+)
+from pipeline.store.runs import Store
+
+
+class Ledger:
+    """The ledger of one run. ``scope`` is the run's own: every task in it lay inside once."""
+
+    def __init__(self, store: Store, run: RunRecord, scope: Scope | None = None) -> None:
+        self._store = store
+        self._run = run.number
+        self._scope = scope or run.plan.scope
+
+    def add_batches(self, batches: Iterable[Batch]) -> None:
+        """File the batches of a new run, all or none."""
+        rows = [
+            {
+                "run": self._run,
+                "number": batch.number,
+                "targets": addresses_to_text(batch.targets.addresses),
+                "protocol": batch.protocol.value,
+                "ports": str(batch.ports),
+                "expected": ",".join(str(endpoint) for endpoint in batch.expected),
+                "done": 0,
+            }
+            for batch in batches
+        ]
+        with self._store.transaction() as connection:
+            if rows:
+                connection.execute(insert(schema.batches), rows)
+
+    def batches(self, *, unfinished_only: bool = False) -> tuple[Batch, ...]:
+        """The batches in their order."""
+        table = schema.batches
+        query = select(table).where(table.c.run == self._run).order_by(table.c.number)
+        if unfinished_only:
+            query = query.where(table.c.done == 0)
+        with self._store.reading() as connection:
+            return tuple(self._batch(found) for found in connection.execute(query))
+
+    def finish_batch(self, number: int) -> None:
+        """Note that no stage has anything left to ask about a batch."""
+        table = schema.batches
+        with self._store.transaction() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.run == self._run, table.c.number == number)
+                .values(done=1)
+            )
+
+    def file(self, tasks: Iterable[Task]) -> None:
+        """File planned tasks; a question that is filed already is not filed again."""
+        rows = [{"run": self._run, **_task_row(task)} for task in tasks]
+        if not rows:
+            return
+        with self._store.transaction() as connection:
+            connection.execute(upsert(schema.tasks).on_conflict_do_nothing(), rows)
+
+    def start(
+        self, number: int, *, argv: Sequence[str], rate: float | None, evidence: str, now: float
+    ) -> int:
+        """Note that a task is about to be sent, and return the number of this attempt."""
+        table = schema.tasks
+        with self._store.transaction() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.number == number, table.c.state == TaskState.PLANNED.value)
+                .values(
+                    state=TaskState.RUNNING.value,
+                    attempt=table.c.attempt + 1,
+                    started=now,
+                    ended=None,
+                    argv=json.dumps(list(argv)),
+                    rate=rate,
+                    evidence=evidence,
+                )
+            )
+            query = select(table.c.attempt).where(table.c.number == number)
+            return int(connection.execute(query).scalar_one())
+
+    def settle(
+        self,
+        number: int,
+        attempt: int,
+        *,
+        observations: Iterable[Observation],
+        holes: Iterable[Hole] = (),
+        evidence_sha256: str = "",
+        outcome: str = "",
+        now: float,
+        failed: bool = False,
+    ) -> bool:
+        """File the answer of a task, all or nothing; replaces what an earlier attempt filed.
+
+        ``failed`` files what was seen by a task that could not be finished: its observations
+        count, its silence does not. Returns False, and files nothing, when this is not the current
+        attempt of a running task.
+        """
+        table = schema.tasks
+        state = TaskState.FAILED if failed else TaskState.SETTLED
+        with self._store.transaction() as connection:
+            done = connection.execute(
+                update(table)
+                .where(
+                    table.c.number == number,
+                    table.c.attempt == attempt,
+                    table.c.state == TaskState.RUNNING.value,
+                )
+                .values(
+                    state=state.value,
+                    ended=now,
+                    outcome=outcome,
+                    evidence_sha256=evidence_sha256,
+                )
+            )
+            if done.rowcount != 1:
+                return False
+            self._replace_answers(connection, number, observations, holes)
+            return True
+
+    def put_back(self, number: int, attempt: int, *, why: str, not_before: float) -> bool:
+        """A task failed and is to be asked again after ``not_before``; False when stale."""
+        table = schema.tasks
+        with self._store.transaction() as connection:
+            done = connection.execute(
+                update(table)
+                .where(
+                    table.c.number == number,
+                    table.c.attempt == attempt,
+                    table.c.state == TaskState.RUNNING.value,
+                )
+                .values(
+                    state=TaskState.PLANNED.value,
+                    outcome=why,
+                    not_before=not_before,
+                    failures=table.c.failures + 1,
+                )
+            )
+            return done.rowcount == 1
+
+    def release(self, number: int, attempt: int, *, why: str) -> bool:
+        """A task was cut off through no fault of its own: it waits to be asked again."""
+        table = schema.tasks
+        with self._store.transaction() as connection:
+            done = connection.execute(
+                update(table)
+                .where(
+                    table.c.number == number,
+                    table.c.attempt == attempt,
+                    table.c.state == TaskState.RUNNING.value,
+                )
+                .values(state=TaskState.PLANNED.value, outcome=why)
+            )
+            return done.rowcount == 1
+
+    def recover(self) -> int:
+        """After a crash: put every running task back into the queue. Returns how many."""
+        table = schema.tasks
+        with self._store.transaction() as connection:
+            done = connection.execute(
+                update(table)
+                .where(table.c.run == self._run, table.c.state == TaskState.RUNNING.value)
+                .values(
+                    # Not a failure of the task: it may be cut off any number of times.
+                    state=TaskState.PLANNED.value,
+                    outcome="interrupted",
+                )
+            )
+            return done.rowcount
+
+    def tasks(self, batch: int | None = None) -> tuple[TaskRecord, ...]:
+        """The tasks of the run, or of one batch, in the order they were filed."""
+        table = schema.tasks
+        query = select(table).where(table.c.run == self._run).order_by(table.c.number)
+        if batch is not None:
+            query = query.where(table.c.batch == batch)
+        with self._store.reading() as connection:
+            return tuple(self._task(found) for found in connection.execute(query))
+
+    def evidence(self, batch: Batch) -> Evidence:
+        """Everything that is known about one batch."""
+        tasks = self.tasks(batch.number)
+        observations, holes = self._answers(tasks, batch.number)
+        return Evidence(batch=batch, tasks=tasks, observations=observations, holes=holes)
+
+    def everything(self) -> Evidence:
+        """Everything that is known about the whole run, as if it were one batch.
+
+        The batch of the result stands for the run; its ports are those of the first batch.
+        """
+        tasks = self.tasks()
+        observations, holes = self._answers(tasks, None)
+        batches = self.batches()
+        whole = Batch(
+            number=0,
+            targets=self._scope.targets(),
+            protocol=Protocol.TCP,
+            ports=batches[0].ports if batches else PortSet(),
+            expected=tuple(endpoint for batch in batches for endpoint in batch.expected),
+        )
+        return Evidence(batch=whole, tasks=tasks, observations=observations, holes=holes)
+
+    def _answers(
+        self, tasks: Sequence[TaskRecord], batch: int | None
+    ) -> tuple[dict[Endpoint, tuple[Observation, ...]], tuple[tuple[int, Hole], ...]]:
+        by_number = {record.number: record.task for record in tasks}
+        seen: dict[Endpoint, list[Observation]] = defaultdict(list)
+        join = schema.tasks.c.run == self._run
+        if batch is not None:
+            join &= schema.tasks.c.batch == batch
+        with self._store.reading() as connection:
+            for found in connection.execute(
+                select(schema.observations)
+                .join(schema.tasks, schema.tasks.c.number == schema.observations.c.task)
+                .where(join)
+                .order_by(schema.observations.c.number)
+            ):
+                observation = _observation(found, by_number[found.task])
+                seen[observation.endpoint].append(observation)
+            lines = connection.execute(
+                select(schema.holes)
+                .join(schema.tasks, schema.tasks.c.number == schema.holes.c.task)
+                .where(join)
+                .order_by(schema.holes.c.number)
+            ).all()
+        holes = tuple((line.task, _hole(line)) for line in lines)
+        ordered = sorted(seen.items(), key=lambda item: item[0].sort_key)
+        return {endpoint: tuple(heard) for endpoint, heard in ordered}, holes
+
+    def _replace_answers(
+        self,
+        connection: Connection,
+        number: int,
+        observations: Iterable[Observation],
+        holes: Iterable[Hole],
+    ) -> None:
+        connection.execute(delete(schema.observations).where(schema.observations.c.task == number))
+        connection.execute(delete(schema.holes).where(schema.holes.c.task == number))
+        rows = [_observation_row(observation, number) for observation in observations]
+        if rows:
+            # A tool may name an endpoint twice; the first one has the honest time.
+            connection.execute(upsert(schema.observations).on_conflict_do_nothing(), rows)
+        lines = [
+            {
+                "task": number,
+                "address": address_to_bytes(hole.address),
+                "ports": None if hole.ports is None else str(hole.ports),
+                "reason": hole.reason,
+            }
+            for hole in holes
+        ]
+        if lines:
+            connection.execute(insert(schema.holes), lines)
+
+    def _batch(self, found: Any) -> Batch:
+        expected = found.expected.split(",") if found.expected else []
+        return Batch(
+            number=found.number,
+            targets=self._scope.admit_all(addresses_from_text(found.targets)),
+            protocol=Protocol(found.protocol),
+            ports=PortSet.parse(found.ports),
+            expected=tuple(Endpoint.parse(text) for text in expected),
+        )
+
+    def _task(self, found: Any) -> TaskRecord:
+        task = Task(
+            batch=found.batch,
+            stage=StageName(found.stage),
+            method=Method(found.method),
+            purpose=Purpose(found.purpose),
+            targets=self._scope.admit_all(addresses_from_text(found.targets)),
+            protocol=Protocol(found.protocol),
+            ports=PortSet.parse(found.ports),
+            vantage=found.vantage,
+            round=found.round,
+            not_before=found.not_before,
+        )
+        return TaskRecord(
+            number=found.number,
+            task=task,
+            state=TaskState(found.state),
+            attempt=found.attempt,
+            failures=found.failures,
+            started=found.started,
+            ended=found.ended,
+            outcome=found.outcome,
+            argv=tuple(json.loads(found.argv)),
+            rate=found.rate,
+            evidence=found.evidence,
+            evidence_sha256=found.evidence_sha256,
+        )
+
+
+def _task_row(task: Task) -> dict[str, Any]:
+    return {
+        "batch": task.batch,
+        "key": task.key,
+        "stage": task.stage.value,
+        "method": task.method.value,
+        "purpose": task.purpose.value,
+        "targets": addresses_to_text(task.targets.addresses),
+        "protocol": task.protocol.value,
+        "ports": str(task.ports),
+        "vantage": task.vantage,
+        "round": task.round,
+        "not_before": task.not_before,
+        "state": TaskState.PLANNED.value,
+        "attempt": 0,
+        "failures": 0,
+        "outcome": "",
+        "argv": "[]",
+        "evidence": "",
+        "evidence_sha256": "",
+    }
+
+
+def _observation_row(observation: Observation, task: int) -> dict[str, Any]:
+    return {
+        "task": task,
+        "address": address_to_bytes(observation.endpoint.address),
+        "protocol": observation.endpoint.protocol.value,
+        "port": observation.endpoint.port,
+        "state": observation.state.value,
+        "reason": observation.reason,
+        "time": observation.time,
+        "ttl": observation.ttl,
+        "aftermath": None if observation.aftermath is None else observation.aftermath.value,
+        "banner": observation.banner,
+        "service": service_to_text(observation.service),
+    }
+
+
+def _observation(found: Any, task: Task) -> Observation:
+    address = address_from_bytes(found.address)
+    return Observation(
+        endpoint=Endpoint(address, Protocol(found.protocol), found.port),
+        method=task.method,
+        purpose=task.purpose,
+        state=PortState(found.state),
+        reason=found.reason,
+        time=found.time,
+        round=task.round,
+        ttl=found.ttl,
+        aftermath=None if found.aftermath is None else Aftermath(found.aftermath),
+        banner=found.banner,
+        service=service_from_text(found.service),
+        task=found.task,
+        number=found.number,
+    )
+
+
+def _hole(found: Any) -> Hole:
+    return Hole(
+        address=address_from_bytes(found.address),
+        ports=None if found.ports is None else PortSet.parse(found.ports),
+        reason=found.reason,
+    )

@@ -1,0 +1,86 @@
+"""What a run is bound to from its first second to its last, frozen when it starts.
+
+The store keeps it with the run: a run that is resumed asks what it was started to ask, whatever
+became of the files it was started from. Only exclusions can be added later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.decide.pace import Ceilings
+from pipeline.model import Method
+from pipeline.ports import PortSet
+from pipeline.scope import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the network stages plan by. Durations in seconds, rates in packets per second.
+
+    ``sweep`` is the method of discovery; ``sweep_on_link`` the one for addresses in a network that
+    this host is attached to, which masscan cannot reach (it sends everything to its gateway).
+    ``methods`` corroborate, in this order; ``control_ports`` are asked on every named host.
+    """
+
+    ports: PortSet
+    ceilings: Ceilings
+    concurrency: int
+    sweep: Method
+    sweep_on_link: Method
+    on_link: AddressSet
+    methods: tuple[Method, ...]
+    control_ports: PortSet
+    fragile_ports: PortSet
+    rescan_delays: tuple[float, ...]
+    masscan_retries: int
+    masscan_wait: int
+    nmap_max_retries: int
+    connect_timeout: float
+    listen: float
+    speaks: bool
+    version_probe: bool
+    version_intensity: int
+    scripts: tuple[str, ...]
+    attempts: int
+    privileged: bool
+    interface: str | None = None
+    source_address: Address | None = None
+    vantage: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """Everything about a run that does not change while it runs.
+
+    ``authorised_until`` is a time, exclusive; ``names`` are pinned host names with their addresses
+    as texts; ``tools`` are (name, version) pairs; ``notes`` are sentences that the report repeats
+    (a missing privilege, a method that had to be left out).
+    """
+
+    engagement_file: str
+    engagement_text: str
+    engagement_sha256: str
+    client: str
+    engagement: str
+    authorisation: tuple[tuple[str, str], ...]
+    authorised_from: float
+    authorised_until: float
+    included: AddressSet
+    excluded: AddressSet
+    names: tuple[tuple[str, tuple[str, ...]], ...]
+    ports: str
+    profile: str
+    outputs: tuple[str, ...]
+    policy: Policy
+    tools: tuple[tuple[str, str], ...]
+    portproof_version: str
+    previous_run: int | None
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        """What this run may ask."""
+        return Scope(included=self.included, excluded=self.excluded)

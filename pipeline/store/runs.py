@@ -1,0 +1,285 @@
+"""Runs and what the desk half files about them: verdicts, comparison, events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from pipeline.errors import UsageError
+from pipeline.model import (
+    Change,
+    ChangeKind,
+    Endpoint,
+    Protocol,
+    RunState,
+    Verdict,
+    VerdictKind,
+)
+from pipeline.plan import RunPlan
+from pipeline.render.document import Comparison, Event
+from pipeline.store import schema
+from pipeline.store.database import guarded, open_database
+from pipeline.store.records import (
+    RunRecord,
+    address_from_bytes,
+    address_to_bytes,
+    plan_from_text,
+    plan_to_text,
+    service_from_text,
+    service_to_text,
+)
+
+
+class Store:
+    """One database, ``portproof.db`` in the workspace; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine: Engine = open_database(path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections; the write-ahead log is folded into the file."""
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing. Raises :class:`DiskFull` or :class:`StoreError` when it cannot be."""
+        with guarded(self.path), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent look at the database."""
+        with guarded(self.path), self.engine.connect() as connection:
+            yield connection
+
+    def create_run(self, plan: RunPlan, *, run_id: str, now: float) -> RunRecord:
+        """File a new run. ``run_id`` must be new."""
+        with self.transaction() as connection:
+            result = connection.execute(
+                insert(schema.runs).values(
+                    id=run_id,
+                    client=plan.client,
+                    engagement=plan.engagement,
+                    state=RunState.RUNNING.value,
+                    started=now,
+                    plan=plan_to_text(plan),
+                    stopped_because="",
+                )
+            )
+            (number,) = result.inserted_primary_key or (0,)
+        return RunRecord(
+            number=number, id=run_id, state=RunState.RUNNING, started=now, ended=None, plan=plan
+        )
+
+    def runs(self, engagement: str | None = None) -> tuple[RunRecord, ...]:
+        """All runs, the oldest first; only those of one engagement when it is named."""
+        query = select(schema.runs).order_by(schema.runs.c.number)
+        if engagement is not None:
+            query = query.where(schema.runs.c.engagement == engagement)
+        with self.reading() as connection:
+            return tuple(_run(found._mapping) for found in connection.execute(query))
+
+    def run(self, reference: str) -> RunRecord:
+        """The run that ``reference`` names: an id, ``last`` or ``last~2``.
+
+        Raises :class:`UsageError` when there is none, with the ids there are.
+        """
+        known = self.runs()
+        base, _, steps = reference.partition("~")
+        if base == "last" and (not steps or steps.isdigit()):
+            place = len(known) - 1 - int(steps or 0)
+            if place >= 0:
+                return known[place]
+        for record in known:
+            if record.id == reference:
+                return record
+        newest = ", ".join(record.id for record in known[-5:]) or "none yet"
+        raise UsageError(
+            f"there is no run {reference!r}",
+            where=str(self.path),
+            hint=f"write last, last~1 or one of: {newest}",
+        )
+
+    def previous_complete(self, engagement: str, before: int | None = None) -> RunRecord | None:
+        """The newest complete run of an engagement (older than run number ``before``)."""
+        for record in reversed(self.runs(engagement)):
+            if record.state is RunState.COMPLETE and (before is None or record.number < before):
+                return record
+        return None
+
+    def set_state(
+        self, run: int, state: RunState, *, now: float | None = None, because: str = ""
+    ) -> None:
+        """Note where a run stands; ``now`` is its end when it has one."""
+        with self.transaction() as connection:
+            connection.execute(
+                update(schema.runs)
+                .where(schema.runs.c.number == run)
+                .values(state=state.value, ended=now, stopped_because=because)
+            )
+
+    def add_event(self, run: int, kind: str, text: str, *, now: float) -> None:
+        """Add a line to the run's log."""
+        with self.transaction() as connection:
+            connection.execute(
+                insert(schema.events).values(run=run, time=now, kind=kind, text=text)
+            )
+
+    def events(self, run: int) -> tuple[Event, ...]:
+        """The run's log, oldest first."""
+        query = (
+            select(schema.events)
+            .where(schema.events.c.run == run)
+            .order_by(schema.events.c.time, schema.events.c.number)
+        )
+        with self.reading() as connection:
+            return tuple(
+                Event(time=found.time, kind=found.kind, text=found.text)
+                for found in connection.execute(query)
+            )
+
+    def save_verdicts(self, run: int, verdicts: Iterable[Verdict]) -> None:
+        """Replace the verdicts of a run."""
+        rows = [{"run": run, **_verdict_row(verdict)} for verdict in verdicts]
+        with self.transaction() as connection:
+            connection.execute(delete(schema.verdicts).where(schema.verdicts.c.run == run))
+            if rows:
+                connection.execute(insert(schema.verdicts), rows)
+
+    def verdicts(self, run: int) -> dict[Endpoint, Verdict]:
+        """The verdicts of a run, in the order of endpoints."""
+        query = select(schema.verdicts).where(schema.verdicts.c.run == run)
+        with self.reading() as connection:
+            found = [_verdict(line._mapping) for line in connection.execute(query)]
+        return {v.endpoint: v for v in sorted(found, key=lambda v: v.endpoint.sort_key)}
+
+    def save_comparison(
+        self, run: int, against: int, differences: tuple[str, ...], changes: Iterable[Change]
+    ) -> None:
+        """Replace the comparison of a run with an earlier one."""
+        rows = [
+            {
+                "run": run,
+                "kind": change.kind.value,
+                "reason": change.reason,
+                "confidence": change.confidence,
+                **_endpoint_row(change.endpoint),
+            }
+            for change in changes
+        ]
+        with self.transaction() as connection:
+            connection.execute(delete(schema.comparisons).where(schema.comparisons.c.run == run))
+            connection.execute(delete(schema.changes).where(schema.changes.c.run == run))
+            connection.execute(
+                insert(schema.comparisons).values(
+                    run=run, against=against, differences=json.dumps(differences)
+                )
+            )
+            if rows:
+                connection.execute(insert(schema.changes), rows)
+
+    def comparison(self, run: int) -> Comparison | None:
+        """The comparison filed for a run, with the verdicts of both sides."""
+        query = select(schema.comparisons).where(schema.comparisons.c.run == run)
+        with self.reading() as connection:
+            header = connection.execute(query).one_or_none()
+            if header is None:
+                return None
+            lines = connection.execute(
+                select(schema.changes)
+                .where(schema.changes.c.run == run)
+                .order_by(schema.changes.c.number)
+            ).all()
+        earlier = next(record for record in self.runs() if record.number == header.against)
+        before, after = self.verdicts(header.against), self.verdicts(run)
+        changes = tuple(
+            Change(
+                endpoint=(endpoint := _endpoint(line._mapping)),
+                kind=ChangeKind(line.kind),
+                reason=line.reason,
+                confidence=line.confidence,
+                before=before.get(endpoint),
+                after=after.get(endpoint),
+            )
+            for line in lines
+        )
+        return Comparison(
+            against=earlier.id,
+            against_started=earlier.started,
+            differences=tuple(json.loads(header.differences)),
+            changes=changes,
+        )
+
+    def ever_open(self, engagement: str, before: int) -> frozenset[Endpoint]:
+        """Endpoints that any complete run before number ``before`` called confirmed or likely."""
+        query = (
+            select(schema.verdicts)
+            .join(schema.runs, schema.runs.c.number == schema.verdicts.c.run)
+            .where(
+                schema.runs.c.engagement == engagement,
+                schema.runs.c.number < before,
+                schema.runs.c.state == RunState.COMPLETE.value,
+                schema.verdicts.c.kind.in_((VerdictKind.CONFIRMED, VerdictKind.LIKELY)),
+            )
+        )
+        with self.reading() as connection:
+            return frozenset(_endpoint(line._mapping) for line in connection.execute(query))
+
+
+def _run(found: Any) -> RunRecord:
+    return RunRecord(
+        number=found["number"],
+        id=found["id"],
+        state=RunState(found["state"]),
+        started=found["started"],
+        ended=found["ended"],
+        plan=plan_from_text(found["plan"]),
+        stopped_because=found["stopped_because"],
+    )
+
+
+def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "address": address_to_bytes(endpoint.address),
+        "protocol": endpoint.protocol.value,
+        "port": endpoint.port,
+    }
+
+
+def _endpoint(found: Any) -> Endpoint:
+    address = address_from_bytes(found["address"])
+    return Endpoint(address, Protocol(found["protocol"]), found["port"])
+
+
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    return {
+        **_endpoint_row(verdict.endpoint),
+        "kind": verdict.kind.value,
+        "reason": verdict.reason,
+        "confidence": verdict.confidence,
+        "observations": json.dumps(verdict.observations),
+        "service": service_to_text(verdict.service),
+    }
+
+
+def _verdict(found: Any) -> Verdict:
+    return Verdict(
+        endpoint=_endpoint(found),
+        kind=VerdictKind(found["kind"]),
+        reason=found["reason"],
+        confidence=found["confidence"],
+        observations=tuple(json.loads(found["observations"])),
+        service=service_from_text(found["service"]),
+    )

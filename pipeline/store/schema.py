@@ -1,0 +1,162 @@
+"""The tables, as SQLAlchemy Core sees them. The migrations build them; a test compares the two.
+
+Addresses are 4 or 16 bytes, so that they sort numerically within a family and stay small. Times
+are seconds since the epoch. Sets of addresses and ports are texts as people read them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("client", Text, nullable=False),
+    Column("engagement", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("ended", Float),
+    Column("plan", Text, nullable=False),  # JSON, see records.RunPlan
+    Column("stopped_because", Text, nullable=False, default=""),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("targets", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("ports", Text, nullable=False),
+    Column("expected", Text, nullable=False, default=""),
+    Column("done", Integer, nullable=False, default=0),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("ports", Text, nullable=False),
+    Column("vantage", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),  # fences stale results
+    Column("failures", Integer, nullable=False, default=0),
+    Column("started", Float),
+    Column("ended", Float),
+    Column("outcome", Text, nullable=False, default=""),
+    Column("argv", Text, nullable=False, default="[]"),
+    Column("rate", Float),
+    Column("evidence", Text, nullable=False, default=""),
+    Column("evidence_sha256", Text, nullable=False, default=""),
+    UniqueConstraint("run", "key"),
+    Index(None, "run", "batch"),
+)
+
+holes = Table(
+    "holes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("task", Integer, ForeignKey("tasks.number", ondelete="CASCADE"), nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("ports", Text),  # NULL: all ports of the task
+    Column("reason", Text, nullable=False),
+    Index(None, "task"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("task", Integer, ForeignKey("tasks.number", ondelete="CASCADE"), nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("ttl", Integer),
+    Column("aftermath", Text),
+    Column("banner", Text, nullable=False, default=""),
+    Column("service", Text),  # JSON
+    # One answer for each endpoint and task: a task that is asked again replaces its answers.
+    UniqueConstraint("task", "address", "protocol", "port"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("address", LargeBinary, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("port", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("observations", Text, nullable=False),  # JSON list of numbers
+    Column("service", Text),  # JSON
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("against", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("differences", Text, nullable=False),  # JSON list of sentences
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Index(None, "run"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("time", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "run"),
+)

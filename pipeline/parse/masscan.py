@@ -1,0 +1,224 @@
+"""Read what masscan writes with ``-oD``: one JSON record per line.
+
+What masscan 1.3.2 writes: a ``status`` record for every answer that it believes, and, with
+``--banners``, a ``banner`` record for everything that a service said. There is no header and no
+end mark: a scan that found nothing leaves 0 bytes, and only a last line without its line feed
+tells that masscan was killed while it wrote. Neither kind of record tells what was asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from pipeline.addresses import Address, number_of, parse_address
+from pipeline.model import PortState, Protocol
+from pipeline.parse import ParseError, bounded
+from pipeline.ports import LAST_PORT
+
+MAX_LINE: Final = 1 << 20
+"""Bytes. masscan's own buffer for a banner is 64 KiB."""
+MAX_BANNER: Final = 1 << 16
+MAX_WORD: Final = 256
+
+_PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
+_STATES: Final = {"open": PortState.OPEN, "closed": PortState.CLOSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One answer of one endpoint. ``banner`` and ``service_name`` are hostile input.
+
+    ``reason`` is nmap's word; ``time`` is in whole seconds; ``ttl`` is ``None`` where the record
+    has none. A banner has no reason of its own in masscan's record: that a service spoke is what
+    nmap calls ``tcp-response``.
+    """
+
+    address: Address
+    protocol: Protocol
+    port: int
+    state: PortState
+    reason: str
+    ttl: int | None
+    time: float
+    banner: str = ""
+    service_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasscanRun:
+    """What became of the records of one file.
+
+    ``hits`` were handed out, ``duplicates`` had been handed out before (same endpoint and state,
+    or same banner), ``oddities`` are lines that could not be used. ``truncated``: the last line
+    has no line feed, so masscan did not finish writing.
+    """
+
+    hits: int
+    duplicates: int
+    truncated: bool
+    oddities: int
+
+
+def read_masscan_ndjson(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> MasscanRun:
+    """Hand every distinct hit of ``stream`` to ``on_hit``, in the file's order.
+
+    0 bytes are a complete, empty answer. Raises ``ParseError`` when there are lines and not one
+    of them is a record of masscan's.
+    """
+    seen: set[int] = set()
+    hits = duplicates = oddities = records = 0
+    truncated = False
+    for line, whole in _lines(stream):
+        record = _record(line)
+        if not whole:
+            truncated = True
+        if record is None:
+            # A line that is cut off says nothing, and says so through `truncated`.
+            oddities += whole
+            continue
+        records += 1
+        hit = _hit(record)
+        if hit is None:
+            oddities += 1
+            continue
+        key = _key(hit)
+        if key in seen:
+            # masscan repeats a record when the host repeats its answer; the first has the
+            # honest time.
+            duplicates += 1
+            continue
+        seen.add(key)
+        hits += 1
+        on_hit(hit)
+    if oddities and not records:
+        raise ParseError(
+            "not one line is a record of masscan",
+            hint="have masscan write JSON lines, with -oD",
+        )
+    return MasscanRun(hits=hits, duplicates=duplicates, truncated=truncated, oddities=oddities)
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Lines that are not blank, and whether each is whole; b"" stands for one that is too long."""
+    while line := stream.readline(MAX_LINE):
+        whole = line.endswith(b"\n")
+        if not whole and len(line) == MAX_LINE:
+            line = b""
+            while rest := stream.readline(MAX_LINE):
+                if rest.endswith(b"\n"):
+                    whole = True
+                    break
+            yield line, whole
+        elif line.strip():
+            yield line, whole
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and "ip" in record else None
+
+
+def _hit(record: dict[str, Any]) -> Hit | None:
+    """The record as a value; ``None`` for what is no endpoint (a ping's answer) or no sense."""
+    protocol = _PROTOCOLS.get(_word(record.get("proto")))
+    port = _whole(record.get("port"), LAST_PORT)
+    time = _seconds(record.get("timestamp"))
+    data = record.get("data")
+    address = _address(record.get("ip"))
+    if address is None or protocol is None or not port or time is None or type(data) is not dict:
+        return None
+    match record.get("rec_type"):
+        case "status":
+            state = _STATES.get(_word(data.get("status")))
+            if state is None:
+                return None
+            return Hit(
+                address=address,
+                protocol=protocol,
+                port=port,
+                state=state,
+                reason=_reason(_word(data.get("reason")), protocol, state),
+                ttl=_whole(data.get("ttl"), 255),
+                time=time,
+            )
+        case "banner" if isinstance(data.get("banner"), str):
+            return Hit(
+                address=address,
+                protocol=protocol,
+                port=port,
+                state=PortState.OPEN,
+                reason=f"{protocol}-response",
+                ttl=None,
+                time=time,
+                banner=_spoken(data["banner"]),
+                service_name=_word(data.get("service_name")),
+            )
+    return None
+
+
+def _reason(flags: str, protocol: Protocol, state: PortState) -> str:
+    """nmap's word for the TCP flags that masscan joins: ``rst-ack``, ``syn-ack-ece``, ``none``."""
+    if protocol is Protocol.UDP:
+        return "udp-response" if state is PortState.OPEN else "port-unreach"
+    names = flags.split("-")
+    if "rst" in names:
+        return "reset"
+    if "syn" in names:
+        return "syn-ack" if "ack" in names else "syn"
+    return flags
+
+
+def _spoken(banner: str) -> str:
+    """The banner as text. masscan escapes byte by byte, so UTF-8 arrives as Latin-1."""
+    try:
+        banner = banner.encode("latin-1").decode("utf-8")
+    except ValueError:
+        # Half a surrogate pair is legal in JSON, and cannot be stored or printed anywhere.
+        banner = banner.encode("utf-8", "replace").decode("utf-8")
+    return bounded(banner, MAX_BANNER)
+
+
+def _key(hit: Hit) -> int:
+    """A number for what makes a hit the same as another."""
+    place = number_of(hit.address) << 32 | hit.port << 8
+    if hit.service_name or hit.banner:
+        said = f"{hit.service_name}\n{hit.banner}".encode()
+        digest = hashlib.blake2b(said, digest_size=8).digest()
+        return (place | 0x80 | (hit.protocol is Protocol.UDP)) << 64 | int.from_bytes(digest)
+    return place | (hit.state is PortState.OPEN) << 1 | (hit.protocol is Protocol.UDP)
+
+
+def _word(value: object) -> str:
+    return bounded(_storable(value), MAX_WORD) if isinstance(value, str) else ""
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _address(value: object) -> Address | None:
+    try:
+        return parse_address(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _whole(value: object, most: int) -> int | None:
+    return value if type(value) is int and 0 <= value <= most else None
+
+
+def _seconds(value: object) -> float | None:
+    """masscan writes seconds since the epoch as a string."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
+        return float(value)
+    if isinstance(value, (int, float)) and 0 <= value < 1e12 and math.isfinite(value):
+        return float(value)
+    return None

@@ -1,0 +1,52 @@
+"""The engagement file: who allowed what, and how to ask.
+
+YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
+:class:`Engagement`, or an ``EngagementError`` with every mistake in the file and its place.
+
+::
+
+    nodes      YAML to nodes with places; a small and safe part of the language
+    fields     texts and what they mean          wording    values in sentences
+    kinds      pydantic types with their JSON Schema
+    source     one file: its mistakes, and the way from a model's error to a line
+    document   the models: the engagement;       scoping, profiles, targets: its parts
+    loading    load()                            resolving  resolve_scope()
+    values     what comes out, as plain frozen values
+"""
+
+from pipeline.engagement.document import OUTPUTS, json_schema
+from pipeline.engagement.loading import load
+from pipeline.engagement.profiles import FRAGILE_PORTS, SCRIPTS, known_profiles
+from pipeline.engagement.resolving import Resolver, resolve_scope
+from pipeline.engagement.templates import new_engagement, template
+from pipeline.engagement.values import (
+    Authorisation,
+    Engagement,
+    Limits,
+    NamedHost,
+    Profile,
+    ResolvedScope,
+    SourceFile,
+    Vantage,
+)
+
+__all__ = [
+    "FRAGILE_PORTS",
+    "OUTPUTS",
+    "SCRIPTS",
+    "Authorisation",
+    "Engagement",
+    "Limits",
+    "NamedHost",
+    "Profile",
+    "ResolvedScope",
+    "Resolver",
+    "SourceFile",
+    "Vantage",
+    "json_schema",
+    "known_profiles",
+    "load",
+    "new_engagement",
+    "resolve_scope",
+    "template",
+]

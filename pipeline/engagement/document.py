@@ -1,0 +1,257 @@
+"""The shape of the engagement file, as pydantic models; only this package sees them.
+
+A model's fields stand in an order: what a later one is checked against comes first. The texts of
+``Field`` are what editors show, by way of ``configs/engagement.schema.json``.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Annotated, Any, Final
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from pipeline.engagement import fields, kinds
+from pipeline.engagement.kinds import Strict
+from pipeline.engagement.profiles import RescanDelays, read_profile
+from pipeline.engagement.scoping import ScopeDocument
+from pipeline.engagement.source import Reported, source_of
+from pipeline.engagement.values import Profile, SourceFile
+from pipeline.engagement.wording import did_you_mean, shown
+from pipeline.model import Endpoint
+
+OUTPUTS: Final = ("html", "json")
+"""What a run can be written as."""
+
+_DAY_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+}
+
+
+def _document(value: object, info: ValidationInfo) -> SourceFile:
+    return source_of(info).door.attach(kinds.line(value))
+
+
+def _day(value: object, info: ValidationInfo) -> tuple[str, float]:
+    text = kinds.line(value)
+    zone = info.data.get("timezone", fields.parse_zone("UTC"))
+    end = info.field_name == "valid_until"
+    return text, fields.parse_moment(text, zone, end=end)
+
+
+def _profile(value: object, info: ValidationInfo) -> Profile:
+    return read_profile(kinds.line(value), source_of(info).door)
+
+
+def _output(text: str) -> str:
+    if text not in OUTPUTS:
+        raise ValueError(f"is no output{did_you_mean(text, OUTPUTS)} (got {shown(text)})")
+    return text
+
+
+_Output = Annotated[str, kinds.text_of(_output), WithJsonSchema({"enum": list(OUTPUTS)})]
+
+
+class AuthorisationDocument(Strict):
+    """Who allowed this scan, and from when to when."""
+
+    reference: kinds.Line = Field(
+        description="How the client calls the authorisation: a contract or ticket number.",
+        examples=["EX-2026-17"],
+    )
+    signatory: kinds.Line = Field(
+        description="Who signed it, by role.", examples=["Head of IT", "own machine"]
+    )
+    timezone: Annotated[
+        tzinfo, kinds.text_of(fields.parse_zone), WithJsonSchema({"type": "string"})
+    ] = Field(
+        default="UTC",
+        validate_default=True,
+        description="Where the days below begin and end: a name of the IANA database.",
+        examples=["Europe/Berlin"],
+    )
+    valid_from: Annotated[tuple[str, float], PlainValidator(_day), WithJsonSchema(_DAY_SCHEMA)] = (
+        Field(
+            description="The first day, or a date and time with its offset.",
+            examples=["2026-11-01", "2026-11-01T08:00+01:00"],
+        )
+    )
+    valid_until: Annotated[tuple[str, float], PlainValidator(_day), WithJsonSchema(_DAY_SCHEMA)] = (
+        Field(
+            description="The last day, which still counts, or a date and time with its offset.",
+            examples=["2027-10-31"],
+        )
+    )
+    document: (
+        Annotated[SourceFile, PlainValidator(_document), WithJsonSchema({"type": "string"})] | None
+    ) = Field(
+        default=None,
+        description="The signed document: a file beside this one.",
+        examples=["authorisation.pdf"],
+    )
+    document_sha256: kinds.Sha256 | None = Field(
+        default=None, description="The SHA-256 of the document; checked when given."
+    )
+
+    @field_validator("valid_until")
+    @classmethod
+    def _ends_after_it_begins(
+        cls, until: tuple[str, float], info: ValidationInfo
+    ) -> tuple[str, float]:
+        begins = info.data.get("valid_from")
+        if begins and until[1] <= begins[1]:
+            raise ValueError(f"ends before valid_from, {begins[0]} (got {shown(until[0])})")
+        return until
+
+    @field_validator("document_sha256")
+    @classmethod
+    def _is_that_of_the_document(cls, sha256: str, info: ValidationInfo) -> str:
+        if "document" in info.data:
+            document = info.data["document"]
+            if document is None:
+                raise ValueError("is given, but no document is")
+            if document.sha256 != sha256:
+                raise ValueError(
+                    f"does not match: {document.path.name} has {document.sha256} (got {sha256})"
+                )
+        return sha256
+
+
+class VantageDocument(Strict):
+    """The place that scans are sent from."""
+
+    name: kinds.Name = Field(
+        default="local", description="How reports call it.", examples=["office"]
+    )
+    interface: kinds.Interface | None = Field(
+        default=None, description="The network interface.", examples=["eth0"]
+    )
+    source_address: kinds.SourceAddress | None = Field(
+        default=None, description="The address that packets come from.", examples=["192.0.2.7"]
+    )
+
+
+class LimitsDocument(Strict):
+    """Ceilings that hold in every second; the profile has defaults."""
+
+    rate: kinds.Rate | None = Field(
+        default=None, description="Packets per second, all tools in sum.", examples=[1000]
+    )
+    rate_per_host: kinds.Rate | None = Field(
+        default=None, description="Packets per second to any one address.", examples=[50]
+    )
+    concurrency: kinds.Concurrency | None = Field(
+        default=None, description="Commands that run at the same time.", examples=[4]
+    )
+
+
+class RescanDocument(Strict):
+    """Asking again where methods disagree."""
+
+    delays: RescanDelays = Field(
+        description="How long to wait before each round; as many rounds as there are delays.",
+        examples=[["30s", "5m", "30m"]],
+    )
+
+
+class EngagementDocument(Strict):
+    """An engagement of portproof: who allowed what, and how to ask."""
+
+    client: kinds.Line = Field(description="Whose network it is.", examples=["Example Ltd"])
+    engagement: kinds.Line = Field(
+        description="What this engagement is called; runs of one name are compared.",
+        examples=["weekly-perimeter"],
+    )
+    authorisation: AuthorisationDocument
+    scope: ScopeDocument
+    ports: kinds.Ports = Field(
+        description="TCP ports as nmap writes them, top:N for the N most frequent ones, or all.",
+        examples=["top:1000", "22,80,443,8000-8100", "all"],
+    )
+    vantage: VantageDocument = Field(default_factory=VantageDocument)
+    profile: Annotated[
+        Profile, PlainValidator(_profile), WithJsonSchema({"type": "string", "minLength": 1})
+    ] = Field(
+        default="balanced",
+        validate_default=True,
+        description="careful, balanced, fast, or a YAML file beside this one.",
+        examples=["careful", "balanced", "fast"],
+    )
+    limits: LimitsDocument = Field(default_factory=LimitsDocument)
+    rescan: RescanDocument | None = None
+    canaries: list[kinds.Canary] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Endpoints known to be open: when one falls silent, we have been blocked.",
+        examples=[["192.0.2.1:443"]],
+    )
+    outputs: list[_Output] = Field(
+        default_factory=lambda: list(OUTPUTS),
+        min_length=1,
+        description="What a run is written as.",
+        examples=[["html", "json"]],
+    )
+
+    @field_validator("limits")
+    @classmethod
+    def _per_host_below_the_sum(
+        cls, limits: LimitsDocument, info: ValidationInfo
+    ) -> LimitsDocument:
+        profile = info.data.get("profile")
+        if profile is None or limits.rate_per_host is None:
+            return limits
+        rate = limits.rate or profile.limits.rate
+        if limits.rate_per_host > rate:
+            whose = "rate" if limits.rate else f"the rate of profile {profile.name}"
+            what = f"must not exceed {whose}, {rate} (got {limits.rate_per_host})"
+            source_of(info).complain(("limits", "rate_per_host"), what)
+            raise Reported
+        return limits
+
+    @field_validator("canaries")
+    @classmethod
+    def _canaries_are_in_scope(
+        cls, canaries: list[Endpoint], info: ValidationInfo
+    ) -> list[Endpoint]:
+        scope = info.data.get("scope")
+        if not isinstance(scope, ScopeDocument):
+            return canaries
+        gathered = scope.gathered
+        wrong = False
+        for place, canary in enumerate(canaries):
+            if canary.address in gathered.exclude:
+                what = f"is excluded by the scope (got {canary})"
+            elif canary.address not in gathered.reachable:
+                what = f"lies outside the scope (got {canary})"
+            else:
+                continue
+            source_of(info).complain(("canaries", place), what)
+            wrong = True
+        if wrong:
+            raise Reported
+        return canaries
+
+
+class _Schema(GenerateJsonSchema):
+    """JSON Schema in which a key that may be left out is not also a key that may be null."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        if found.get("default", 0) is None:
+            del found["default"]
+        return found
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the engagement file, for editors."""
+    schema = EngagementDocument.model_json_schema(schema_generator=_Schema)
+    return {"$schema": _Schema.schema_dialect, "title": "portproof engagement"} | {
+        key: value for key, value in schema.items() if key != "title"
+    }

@@ -1,0 +1,101 @@
+"""From a path to an engagement, or to every mistake in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.engagement.document import EngagementDocument, LimitsDocument
+from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
+from pipeline.engagement.values import (
+    Authorisation,
+    Engagement,
+    Limits,
+    Profile,
+    Vantage,
+)
+from pipeline.errors import EngagementError, UsageError
+from pipeline.ports import PortSet, PortSpec
+
+
+def load(path: Path, *, now: float | None = None) -> Engagement:
+    """Read an engagement file and all that it names.
+
+    Raises :class:`EngagementError` with every mistake, :class:`UsageError` when there is no such
+    file, and, when ``now`` is given, :class:`NotAuthorised` unless the authorisation is valid then.
+    Nothing is resolved and nothing is sent.
+    """
+    try:
+        data = read_limited(path, LARGEST_YAML)
+    except ValueError as problem:
+        hint = "`portproof init` writes an engagement to start from"
+        raise UsageError(str(problem), hint=hint) from None
+    door = Door(folder=path.parent)
+    try:
+        document = Source(door=door, path=path).validate(EngagementDocument, data)
+    except Reported:
+        raise EngagementError(tuple(door.mistakes)) from None
+    engagement = _engagement(document, path.absolute(), data, door)
+    if now is not None:
+        engagement.authorisation.require(now)
+    return engagement
+
+
+def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Door) -> Engagement:
+    scope = document.scope.gathered
+    delays = document.rescan.delays if document.rescan else document.profile.rescan_delays
+    vantage = document.vantage
+    return Engagement(
+        client=document.client,
+        name=document.engagement,
+        path=path,
+        folder=path.parent,
+        text=data.decode("utf-8-sig"),
+        text_sha256=door.files[0].sha256,
+        files=tuple(door.files),
+        authorisation=_authorisation(document),
+        include=scope.include,
+        exclude=scope.exclude,
+        include_names=scope.include_names,
+        exclude_names=scope.exclude_names,
+        ports=_ports(document.ports),
+        vantage=Vantage(
+            name=vantage.name,
+            interface=vantage.interface,
+            source_address=vantage.source_address,
+        ),
+        limits=_limits(document.limits, document.profile),
+        profile=document.profile,
+        rescan_delays=tuple(delays),
+        canaries=tuple(sorted(set(document.canaries))),
+        outputs=tuple(dict.fromkeys(document.outputs)),
+    )
+
+
+def _authorisation(document: EngagementDocument) -> Authorisation:
+    given = document.authorisation
+    return Authorisation(
+        reference=given.reference,
+        signatory=given.signatory,
+        valid_from=given.valid_from[1],
+        valid_until=given.valid_until[1],
+        valid_from_text=given.valid_from[0],
+        valid_until_text=given.valid_until[0],
+        document=given.document.path if given.document else None,
+        document_sha256=given.document.sha256 if given.document else None,
+    )
+
+
+def _ports(specs: list[PortSpec]) -> PortSpec:
+    explicit = PortSet.from_ranges(found for spec in specs for found in spec.explicit.ranges)
+    return PortSpec(explicit=explicit, top=max(spec.top for spec in specs))
+
+
+def _limits(given: LimitsDocument, profile: Profile) -> Limits:
+    default = profile.limits
+    rate = given.rate or default.rate
+    return Limits(
+        rate=rate,
+        # A rate below the profile's own share per host lowers that, too.
+        rate_per_host=given.rate_per_host or min(default.rate_per_host, rate),
+        concurrency=given.concurrency or default.concurrency,
+    )

@@ -1,0 +1,160 @@
+"""Profiles: how hard to ask, how often, and what to leave alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from pipeline import resources
+from pipeline.engagement import kinds
+from pipeline.engagement.kinds import Concurrency, Duration, PlainPorts, Rate, Strict
+from pipeline.engagement.source import LARGEST_YAML, Door, Source, read_limited
+from pipeline.engagement.values import Limits, Profile
+from pipeline.engagement.wording import did_you_mean, shown
+from pipeline.ports import PortSet
+
+FRAGILE_PORTS: Final = PortSet.parse(
+    "102,"  # Siemens S7 and other ISO-on-TCP controllers
+    "502,"  # Modbus
+    "515,"  # line printer daemon: prints what it does not understand
+    "771,"  # serial ports over TCP (RealPort)
+    "789,"  # Red Lion Crimson
+    "950-966,"  # serial device servers (Moxa)
+    "1911,4911,"  # Niagara Fox, building automation
+    "1962,"  # PCWorx
+    "2404,"  # IEC 60870-5-104, power grids
+    "2455,"  # CODESYS
+    "4001-4016,"  # serial lines of console and device servers, raw
+    "5006,5007,"  # MELSEC-Q
+    "5094,"  # HART-IP
+    "9100-9107,"  # printers: what arrives is printed (nmap excludes these, too)
+    "9600,"  # OMRON FINS
+    "10001,"  # serial lines (Lantronix)
+    "18245,18246,"  # GE SRTP
+    "20000,"  # DNP3
+    "20547,"  # ProConOS
+    "34962-34964,"  # PROFINET
+    "44818,"  # EtherNet/IP
+    "47808"  # BACnet
+)
+"""TCP ports that get a handshake which never speaks, and no version probe, by default."""
+
+SCRIPTS: Final = ("banner", "http-server-header", "http-title", "ssh-hostkey", "ssl-cert")
+"""The nmap scripts that a profile may name: each reads what a service says to everybody.
+
+Not ``ssl-enum-ciphers``: hundreds of handshakes per port. Not ``http-methods`` and its kin: they
+try what a service allows.
+"""
+
+
+def _script(text: str) -> str:
+    if text not in SCRIPTS:
+        raise ValueError(
+            f"is not one of the scripts that portproof runs{did_you_mean(text, SCRIPTS)} "
+            f"(got {shown(text)})"
+        )
+    return text
+
+
+_Script = Annotated[str, kinds.text_of(_script), WithJsonSchema({"enum": list(SCRIPTS)})]
+_Timeout = Annotated[Duration, AfterValidator(kinds.between(0.1, 60))]
+_RescanDelay = Annotated[Duration, AfterValidator(kinds.between(1, 7 * 86400))]
+RescanDelays = Annotated[list[_RescanDelay], Field(max_length=10)]
+
+
+def _whole_seconds(seconds: float) -> float:
+    if seconds % 1:  # masscan --wait takes whole seconds only
+        raise ValueError(f"must be whole seconds (got {seconds:g}s)")
+    return seconds
+
+
+class _Limits(Strict):
+    rate: Rate
+    rate_per_host: Rate
+    concurrency: Concurrency
+
+    @field_validator("rate_per_host")
+    @classmethod
+    def _below_the_sum(cls, rate_per_host: int, info: ValidationInfo) -> int:
+        rate = info.data.get("rate")
+        if rate is not None and rate_per_host > rate:
+            raise ValueError(f"must not exceed rate, {rate} (got {rate_per_host})")
+        return rate_per_host
+
+
+class ProfileDocument(Strict):
+    """A profile as its file has it."""
+
+    name: kinds.Name
+    masscan_retries: Annotated[int, Field(ge=0, le=10)]
+    masscan_wait: Annotated[
+        Duration, AfterValidator(kinds.between(1, 60)), AfterValidator(_whole_seconds)
+    ]
+    nmap_max_retries: Annotated[int, Field(ge=0, le=10)]
+    handshake_connect_timeout: _Timeout
+    handshake_listen: _Timeout
+    handshake_speaks: bool
+    control_ports: Annotated[int, Field(ge=0, le=20)]
+    version_probe: bool
+    version_intensity: Annotated[int, Field(ge=0, le=9)]
+    scripts: list[_Script]
+    rescan_delays: RescanDelays
+    limits: _Limits
+    fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+    def value(self) -> Profile:
+        """The profile as a plain value."""
+        fragile = PortSet.from_ranges(port for ports in self.fragile_ports for port in ports.ranges)
+        return Profile(
+            name=self.name,
+            masscan_retries=self.masscan_retries,
+            masscan_wait=int(self.masscan_wait),
+            nmap_max_retries=self.nmap_max_retries,
+            handshake_connect_timeout=self.handshake_connect_timeout,
+            handshake_listen=self.handshake_listen,
+            handshake_speaks=self.handshake_speaks,
+            control_ports=self.control_ports,
+            version_probe=self.version_probe,
+            version_intensity=self.version_intensity,
+            scripts=tuple(self.scripts),
+            rescan_delays=tuple(self.rescan_delays),
+            limits=Limits(
+                rate=self.limits.rate,
+                rate_per_host=self.limits.rate_per_host,
+                concurrency=self.limits.concurrency,
+            ),
+            fragile_ports=fragile,
+            attempts=self.attempts,
+        )
+
+
+def known_profiles() -> tuple[str, ...]:
+    """The names of the profiles that come with portproof."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.yml")))
+
+
+def read_profile(text: str, door: Door) -> Profile:
+    """Read a profile by its name, or by the path of a YAML file beside the engagement.
+
+    Raises ``ValueError`` with a sentence, or :class:`Reported` for mistakes inside the file.
+    """
+    known = known_profiles()
+    if text in known:
+        path = _folder() / f"{text}.yml"
+    elif text.endswith((".yml", ".yaml")):
+        path = door.folder / text
+    else:
+        hint = did_you_mean(text, known)
+        raise ValueError(
+            f"is neither a profile nor the name of a YAML file beside the engagement (got "
+            f"{shown(text)}){hint}"
+        )
+    data = read_limited(path, LARGEST_YAML)
+    return Source(door=door, path=path).validate(ProfileDocument, data).value()
+
+
+def _folder() -> Path:
+    return resources.folder("configs") / "profiles"

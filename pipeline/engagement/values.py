@@ -1,0 +1,154 @@
+"""An engagement as plain, frozen values: what the rest of the program sees of the YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.errors import NotAuthorised
+from pipeline.model import Endpoint
+from pipeline.ports import PortSet, PortSpec
+from pipeline.scope import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorisation:
+    """Who allowed the scan, and from when to when.
+
+    ``valid_from`` and ``valid_until`` are seconds since the epoch, the end exclusive; the texts
+    are as the file has them. ``document_sha256`` is that of the document as found on the disk.
+    """
+
+    reference: str
+    signatory: str
+    valid_from: float
+    valid_until: float
+    valid_from_text: str
+    valid_until_text: str
+    document: Path | None = None
+    document_sha256: str | None = None
+
+    def require(self, now: float) -> None:
+        """Raise :class:`NotAuthorised` unless the authorisation is valid at ``now``."""
+        clock = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if now < self.valid_from:
+            raise NotAuthorised(
+                f"the authorisation {self.reference} is not valid yet: it begins "
+                f"{self.valid_from_text}, and now it is {clock}",
+                hint="wait, or correct authorisation.valid_from if the document says otherwise",
+            )
+        if now >= self.valid_until:
+            raise NotAuthorised(
+                f"the authorisation {self.reference} has expired: it ended "
+                f"{self.valid_until_text}, and now it is {clock}",
+                hint="have it renewed, then correct authorisation.valid_until",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedHost:
+    """A host that the scope names; ``where`` is its ``file:line:column``.
+
+    With ``expect``, the addresses it resolves to must lie in these networks and join the scope;
+    without, they must lie in the networks that the scope includes anyway.
+    """
+
+    name: str
+    where: str
+    expect: AddressSet | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """The place that scans are sent from."""
+
+    name: str = "local"
+    interface: str | None = None
+    source_address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Ceilings that hold in every second: packets per second in sum and per host, tasks at once."""
+
+    rate: int
+    rate_per_host: int
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How hard to ask. All durations are seconds.
+
+    ``control_ports`` are asked per host; ``fragile_ports`` get a handshake that never speaks and
+    no version probe; ``attempts`` is how often a task may be started before it counts as failed;
+    ``limits`` hold where the engagement has none of its own.
+    """
+
+    name: str
+    masscan_retries: int
+    masscan_wait: int
+    nmap_max_retries: int
+    handshake_connect_timeout: float
+    handshake_listen: float
+    handshake_speaks: bool
+    control_ports: int
+    version_probe: bool
+    version_intensity: int
+    scripts: tuple[str, ...]
+    rescan_delays: tuple[float, ...]
+    limits: Limits
+    fragile_ports: PortSet
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file that went into the engagement, and the SHA-256 of what it held when it was read."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """One engagement file, read and found sound. ``folder`` is the workspace unless told otherwise.
+
+    ``text`` is what the file held and ``text_sha256`` the hash of its bytes; ``files`` are this
+    file and all others that it names (target lists, own profile, authorisation document).
+    ``include`` and ``exclude`` are the addresses alone: names join when they are resolved.
+    """
+
+    client: str
+    name: str
+    path: Path
+    folder: Path
+    text: str
+    text_sha256: str
+    files: tuple[SourceFile, ...]
+    authorisation: Authorisation
+    include: AddressSet
+    exclude: AddressSet
+    include_names: tuple[NamedHost, ...]
+    exclude_names: tuple[NamedHost, ...]
+    ports: PortSpec
+    vantage: Vantage
+    limits: Limits
+    profile: Profile
+    rescan_delays: tuple[float, ...]
+    canaries: tuple[Endpoint, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedScope:
+    """A scope whose names have been resolved, once; ``names`` pins what each resolved to.
+
+    ``names`` holds the excluded names, too, so that ``dict(names).get`` can stand in for the
+    resolver when a run is resumed.
+    """
+
+    scope: Scope
+    names: tuple[tuple[str, tuple[Address, ...]], ...]

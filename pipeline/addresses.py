@@ -19,7 +19,8 @@ Address = IPv4Address | IPv6Address
 
 _V6_OFFSET = 1 << 32
 _LAST = _V6_OFFSET + (1 << 128) - 1
-_DOTTED_QUAD = re.compile(r"(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}")
+_DOTTED_QUAD = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
+_PREFIX = re.compile(r"0|[1-9][0-9]{0,2}")
 
 
 def number_of(address: Address) -> int:
@@ -61,7 +62,7 @@ def looks_like_address(text: str) -> bool:
     A top-level domain is never all digits (RFC 3696, section 2), so ``10.1`` and ``10.0.0.300``
     are addresses with a mistake and not names to be resolved.
     """
-    return ":" in text or "/" in text or bool(re.fullmatch(r"[\d.\-]+", text))
+    return ":" in text or "/" in text or bool(re.fullmatch(r"[0-9. \-]+", text))
 
 
 def parse_range(text: str) -> tuple[int, int]:
@@ -71,6 +72,9 @@ def parse_range(text: str) -> tuple[int, int]:
     """
     if "/" in text:
         base = parse_address(text.partition("/")[0])
+        if not _PREFIX.fullmatch(text.partition("/")[2]):
+            # 10.0.0.0/0.0.0.255 is a netmask to some and a wildcard mask to others.
+            raise ValueError(f"{text!r} needs a prefix length after the slash, such as /24")
         try:
             network: IPv4Network | IPv6Network = ip_network(text)
         except ValueError:
@@ -87,7 +91,7 @@ def parse_range(text: str) -> tuple[int, int]:
         left, _, right = text.partition("-")
         first = parse_address(left.strip())
         right = right.strip()
-        if first.version == 4 and re.fullmatch(r"\d{1,3}", right):
+        if first.version == 4 and re.fullmatch(r"[0-9]{1,3}", right):
             right = f"{str(first).rpartition('.')[0]}.{right}"
         last = parse_address(right)
         if first.version != last.version:
@@ -110,10 +114,10 @@ class AddressSet:
         """Build a set from inclusive number ranges in any order, overlapping or not."""
         merged: list[tuple[int, int]] = []
         for first, last in sorted(ranges):
+            end = merged[-1][1] if merged else -2
             # Never across the families: 255.255.255.255 and :: are neighbours on the line only.
-            if merged and first <= merged[-1][1] + 1 and first != _V6_OFFSET:
-                if last > merged[-1][1]:
-                    merged[-1] = (merged[-1][0], last)
+            if first <= end or (first == end + 1 and first != _V6_OFFSET):
+                merged[-1] = (merged[-1][0], max(last, end))
             else:
                 merged.append((first, last))
         return cls(tuple(merged))

@@ -8,6 +8,7 @@ refused: masscan and nmap disagree about it, and no service listens there.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,8 @@ class PortSet:
         return cls.from_ranges(_parse_part(part.strip()) for part in text.split(","))
 
     def __contains__(self, port: int) -> bool:
-        return any(first <= port <= last for first, last in self.ranges)
+        place = bisect_right(self.ranges, (port, LAST_PORT)) - 1
+        return place >= 0 and port <= self.ranges[place][1]
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)
@@ -102,7 +104,7 @@ def parse_spec(text: str) -> PortSpec:
         if part.lower() == "all":
             explicit.append((1, LAST_PORT))
         elif colon and name.lower() == "top":
-            if not re.fullmatch(r"[1-9]\d{0,4}", rest) or int(rest) > LAST_PORT:
+            if not re.fullmatch(r"[1-9][0-9]{0,4}", rest) or int(rest) > LAST_PORT:
                 raise ValueError(f"{part!r}: write top: and a number from 1 to {LAST_PORT}")
             top = max(top, int(rest))
         elif colon and name.upper() == "T":
@@ -115,7 +117,7 @@ def parse_spec(text: str) -> PortSpec:
 
 
 def _parse_part(part: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{0,5})(-?)(\d{0,5})", part)
+    found = re.fullmatch(r"([0-9]{0,5})(?:(-)([0-9]{0,5}))?", part)
     if not found or not (found[1] or found[3]):
         raise ValueError(
             f"{part!r} is not a port or a range of ports" if part else "a port is missing"

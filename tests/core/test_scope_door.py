@@ -1,0 +1,128 @@
+"""The scope is the only place where targets are made, and it never admits what it excludes."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.addresses import AddressSet, address_at
+from pipeline.errors import ExitCode, NotAdmitted
+from pipeline.scope import Scope, Target, Targets
+
+V6 = 1 << 32
+WINDOWS = ((0, 30), (V6 - 30, V6 - 1), (V6, V6 + 30))
+
+
+@st.composite
+def _ranges(draw: st.DrawFn) -> tuple[int, int]:
+    low, high = draw(st.sampled_from(WINDOWS))
+    ends = sorted((draw(st.integers(low, high)), draw(st.integers(low, high))))
+    return ends[0], ends[1]
+
+
+sets = st.lists(_ranges(), max_size=6).map(AddressSet.of)
+places = st.sampled_from(WINDOWS).flatmap(lambda window: st.integers(*window))
+
+
+@given(sets, sets, places)
+def test_an_address_is_admitted_exactly_when_it_is_included_and_not_excluded(
+    included: AddressSet, excluded: AddressSet, place: int
+) -> None:
+    scope = Scope(included=included, excluded=excluded)
+    address = address_at(place)
+    if address in included and address not in excluded:
+        assert scope.admit(address).address == address
+    else:
+        with pytest.raises(NotAdmitted):
+            scope.admit(address)
+
+
+@given(sets, sets)
+def test_no_target_of_a_scope_is_excluded(included: AddressSet, excluded: AddressSet) -> None:
+    targets = Scope(included=included, excluded=excluded).targets()
+    assert not targets.addresses & excluded
+    assert targets.addresses <= included
+    assert {target.address for target in targets} == set(targets.addresses)
+
+
+@given(sets, sets, sets)
+def test_a_set_is_admitted_as_a_whole_or_not_at_all(
+    included: AddressSet, excluded: AddressSet, wanted: AddressSet
+) -> None:
+    scope = Scope(included=included, excluded=excluded)
+    if wanted <= included and not wanted & excluded:
+        assert scope.admit_all(wanted).addresses == wanted
+    else:
+        with pytest.raises(NotAdmitted):
+            scope.admit_all(wanted)
+
+
+@given(sets, sets, st.lists(sets, max_size=4))
+def test_the_order_of_exclusions_does_not_matter(
+    included: AddressSet, excluded: AddressSet, more: list[AddressSet]
+) -> None:
+    scope = Scope(included=included, excluded=excluded)
+    forwards, backwards = scope.without(more), scope.without(reversed(more))
+    assert forwards.admitted == backwards.admitted
+    for gone in (excluded, *more):
+        assert not forwards.admitted & gone
+
+
+@given(sets, sets, sets, st.integers(1, 20))
+def test_parts_of_targets_stay_within_them(
+    included: AddressSet, excluded: AddressSet, wanted: AddressSet, size: int
+) -> None:
+    targets = Scope(included=included, excluded=excluded).targets()
+    assert targets.only(wanted).addresses == targets.addresses & wanted
+    parts = [part.addresses for part in targets.slices(size)]
+    assert AddressSet.of(found for part in parts for found in part.ranges) == targets.addresses
+    assert targets.family(4).addresses | targets.family(6).addresses == targets.addresses
+
+
+def test_a_target_cannot_be_made_without_a_scope() -> None:
+    with pytest.raises(TypeError, match="only a Scope"):
+        Target(IPv4Address("192.0.2.1"), key=object())
+
+
+def test_targets_cannot_be_made_without_a_scope() -> None:
+    with pytest.raises(TypeError, match="only a Scope"):
+        Targets(AddressSet.parse(["192.0.2.1"]), key=None)
+
+
+def test_the_address_of_a_target_cannot_be_changed() -> None:
+    scope = Scope(included=AddressSet.parse(["192.0.2.0/24"]))
+    target = scope.admit(IPv4Address("192.0.2.1"))
+    with pytest.raises(AttributeError):
+        target.address = IPv4Address("198.51.100.1")  # type: ignore[misc]  # what is tested
+    with pytest.raises(AttributeError):
+        scope.targets().addresses = AddressSet()  # type: ignore[misc]  # what is tested
+
+
+def test_a_refusal_says_whether_the_address_is_excluded_or_outside() -> None:
+    scope = Scope(
+        included=AddressSet.parse(["192.0.2.0/24"]), excluded=AddressSet.parse(["192.0.2.9"])
+    )
+    with pytest.raises(NotAdmitted, match=r"192\.0\.2\.9 is excluded") as excluded:
+        scope.admit(IPv4Address("192.0.2.9"))
+    with pytest.raises(NotAdmitted, match=r"198\.51\.100\.1 is not in the scope"):
+        scope.admit(IPv4Address("198.51.100.1"))
+    with pytest.raises(NotAdmitted, match=r"192\.0\.2\.9 is excluded"):
+        scope.admit_all(scope.included)
+    assert excluded.value.exit_code is ExitCode.REFUSED
+
+
+def test_targets_with_the_same_addresses_are_equal() -> None:
+    scope = Scope(included=AddressSet.parse(["192.0.2.0/30"]))
+    one, other = scope.targets(), scope.admit_all(scope.included)
+    assert one == other
+    assert hash(one) == hash(other)
+    assert len(one) == 4
+    assert one
+    assert IPv4Address("192.0.2.1") in one
+    assert scope.admit(IPv4Address("192.0.2.1")) == next(
+        iter(one.only(AddressSet.parse(["192.0.2.1"])))
+    )
+    assert "192.0.2.0-192.0.2.3" in repr(one)

@@ -1,0 +1,546 @@
+"""The only place where a socket to a target is opened.
+
+A *handshake* is our own method: a plain TCP connect that listens for a moment afterwards, may say
+one newline, and records what came. It needs no privileges, it is the safe banner grab, and it
+tells a service from a box that pretends: SYN proxies, tarpits and catch-all listeners complete
+every handshake, and differ in what follows it.
+
+Three outcomes are kept apart. An answer of the target or of somebody on the path (a SYN-ACK, a
+RST, an ICMP error) and silence are results. What failed on this machine (no route, no free port,
+no descriptors, a firewall of our own) says nothing about the target: it is a
+:class:`~pipeline.model.Hole`, and never ``filtered``. The error queue of the socket (``IP_RECVERR``
+in ip(7)) tells the two apart, and an ICMP port-unreachable from a RST, which both end a connect
+with ``ECONNREFUSED``. Two things cannot be told: a packet filter of our own that drops silently
+looks like a silent target, and one of our own that forges a RST looks like a closed port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import heapq
+import math
+import socket
+import struct
+import termios
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from pipeline.addresses import Address, looks_like_address, number_of
+from pipeline.errors import Error, NotAdmitted
+from pipeline.model import Aftermath, Hole, PortState
+from pipeline.ports import PortSet
+from pipeline.scope import Scope, Target
+
+BANNER_LIMIT: Final = 512
+"""Bytes of a banner that are kept."""
+
+CONNECT_TIMEOUT_LIMIT: Final = 5.0
+"""Seconds: the longest ``connect_timeout``, since Linux sends another SYN each second."""
+
+PACKETS_PER_HANDSHAKE: Final = 10
+"""Packets that leave at most for one handshake."""
+
+_NEWLINE: Final = b"\r\n"
+_ACKNOWLEDGED_WITHIN: Final = 1.0
+_MORE_WITHIN: Final = 0.25
+_RECEIVE_BUFFER: Final = 4096
+_SYN_RETRIES: Final = 2
+
+_ANY: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- the source is the kernel's choice
+
+# linux/in.h, linux/in6.h, linux/errqueue.h
+_RECVERR: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
+_ORIGIN_ICMP: Final = {2: 4, 3: 6}
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
+
+_ICMP_REASONS: Final = {
+    (4, 3, 0): "net-unreach",
+    (4, 3, 1): "host-unreach",
+    (4, 3, 2): "proto-unreach",
+    (4, 3, 3): "port-unreach",
+    (4, 3, 6): "net-unreach",
+    (4, 3, 7): "host-unreach",
+    (4, 3, 9): "net-prohibited",
+    (4, 3, 10): "host-prohibited",
+    (4, 3, 11): "net-unreach",
+    (4, 3, 12): "host-unreach",
+    (4, 3, 13): "admin-prohibited",
+    (4, 11, 0): "time-exceeded",
+    (6, 1, 0): "no-route",
+    (6, 1, 1): "admin-prohibited",
+    (6, 1, 2): "beyond-scope",
+    (6, 1, 3): "host-unreach",
+    (6, 1, 4): "port-unreach",
+    (6, 1, 5): "admin-prohibited",
+    (6, 1, 6): "reject-route",
+    (6, 3, 0): "time-exceeded",
+}
+"""(IP version, ICMP type, code) to nmap's reason (RFC 792, RFC 1812, RFC 4443)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeResult:
+    """What one handshake saw.
+
+    ``state`` and ``reason`` are ``open`` with ``syn-ack``, ``closed`` with ``conn-refused``, or
+    ``filtered`` with ``no-response`` or nmap's word for the ICMP error. ``aftermath`` is there for
+    open endpoints only; ``spoke`` says that the newline was sent before it. ``banner`` is raw and
+    hostile, at most 512 bytes. ``connect_seconds`` is the time to the answer, ``None`` without
+    one; ``started`` and ``ended`` are epoch seconds.
+    """
+
+    target: Target
+    port: int
+    state: PortState
+    reason: str
+    aftermath: Aftermath | None = None
+    banner: bytes = b""
+    spoke: bool = False
+    connect_seconds: float | None = None
+    started: float
+    ended: float
+    source_port: int | None = None
+
+
+# --- one handshake -----------------------------------------------------------------------------
+
+
+async def handshake(
+    target: Target,
+    port: int,
+    *,
+    scope: Callable[[], Scope],
+    connect_timeout: float,
+    listen: float,
+    speak: bool,
+    source_address: str | None = None,
+    interface: str | None = None,
+    source_port: int | None = None,
+) -> HandshakeResult | Hole:
+    """Connect to one port, listen ``listen`` seconds, and say what came.
+
+    When nothing came and ``speak`` is true, one CR LF is sent and we listen again, a little longer
+    if the acknowledgement is still to come. The connection is ended in order (FIN) and its end is
+    not waited for. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
+
+    Times are in seconds; ``connect_timeout`` is at most :data:`CONNECT_TIMEOUT_LIMIT`. Raises
+    ``ValueError`` for a time out of range, and :class:`~pipeline.errors.NotAdmitted` unless
+    ``scope``, asked right before the connect, still admits the target. A failure of this machine
+    is a :class:`~pipeline.model.Hole`.
+    """
+    if not 0 < connect_timeout <= CONNECT_TIMEOUT_LIMIT or listen < 0:
+        raise ValueError(f"cannot connect within {connect_timeout} and listen {listen} seconds")
+    version = target.address.version
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            _prepare(sock, version, source_address, interface, source_port)
+            scope().admit(target.address)
+            return await _Conversation(sock, target, port).hold(connect_timeout, listen, speak)
+    except OSError as problem:
+        return _hole(target, port, problem.errno or 0)
+
+
+def _prepare(
+    sock: socket.socket,
+    version: int,
+    source_address: str | None,
+    interface: str | None,
+    source_port: int | None,
+) -> None:
+    sock.setblocking(False)
+    sock.setsockopt(*_RECVERR[version], 1)
+    # Should we be late to give up, the kernel stops by itself.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, _SYN_RETRIES)
+    # A small window bounds what a talkative peer can make us acknowledge.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    if interface is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+    if source_address is not None or source_port is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((source_address or _ANY[version], source_port or 0))
+
+
+def _hole(target: Target, port: int, number: int) -> Hole:
+    name = errno.errorcode.get(number, str(number))
+    return Hole(
+        address=target.address,
+        ports=PortSet.of((port,)),
+        reason=f"local-failure: {name}",
+    )
+
+
+class _Conversation:
+    """One connection, from the SYN to the last word. ``OSError``: this machine failed."""
+
+    def __init__(self, sock: socket.socket, target: Target, port: int) -> None:
+        self._sock = sock
+        self._target = target
+        self._port = port
+        self._spoke = False
+        self._started = time.time()
+        self._begun = time.monotonic()
+        self._connect_seconds: float | None = None
+        self._source_port: int | None = None
+
+    async def hold(self, connect_timeout: float, listen: float, speak: bool) -> HandshakeResult:
+        """Hold the whole conversation."""
+        number = await self._connect(connect_timeout)
+        if number == errno.ETIMEDOUT:
+            return self._result(PortState.FILTERED, "no-response")
+        self._connect_seconds = time.monotonic() - self._begun
+        if number in (0, errno.ECONNRESET, errno.EPIPE):
+            # A reset in answer to a SYN is ECONNREFUSED: with these two it followed a handshake.
+            open_ = self._result(PortState.OPEN, "syn-ack")
+            aftermath, banner = await self._aftermath(number, listen, speak)
+            return replace(
+                open_, aftermath=aftermath, banner=banner, spoke=self._spoke, ended=time.time()
+            )
+        reason = self._icmp_reason(number)
+        if reason is not None:
+            return self._result(PortState.FILTERED, reason)
+        if number == errno.ECONNREFUSED:
+            return self._result(PortState.CLOSED, "conn-refused")
+        raise OSError(number, "nobody on the path said so")
+
+    async def _connect(self, timeout: float) -> int:
+        """The error number that the connect ended with, 0 for a completed handshake."""
+        number = self._sock.connect_ex((str(self._target), self._port))
+        if number not in (0, errno.EINPROGRESS):
+            raise OSError(number, "the connect failed before a packet left")
+        self._source_port = self._sock.getsockname()[1]
+        if not await _ready(self._sock, writing=True, timeout=timeout):
+            return errno.ETIMEDOUT
+        number = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            return number
+        try:
+            itself = self._sock.getpeername() == self._sock.getsockname()
+        except OSError:
+            return errno.EINPROGRESS  # An ICMP error came before the kernel would end the connect.
+        if itself:
+            # On loopback, a connect to one's own ephemeral port meets itself (RFC 9293, 3.5).
+            raise OSError(errno.EADDRINUSE, "connected to itself")
+        return 0
+
+    async def _aftermath(self, number: int, listen: float, speak: bool) -> tuple[Aftermath, bytes]:
+        """What followed the handshake, and the banner."""
+        if number:
+            banner = self._receive(BANNER_LIMIT)
+            if isinstance(banner, bytes):
+                return Aftermath.DATA, banner
+            return (Aftermath.RESET if number == errno.ECONNRESET else Aftermath.CLOSED), b""
+        # From here on only the peer may end the connection, not an ICMP error.
+        self._sock.setsockopt(*_RECVERR[self._target.address.version], 0)
+        heard = await self._hear(listen)
+        if heard is None and speak:
+            heard = await self._speak(listen)
+        elif heard is None:
+            heard = Aftermath.SILENCE
+        if isinstance(heard, Aftermath):
+            return heard, b""
+        return Aftermath.DATA, await self._more(heard)
+
+    async def _speak(self, listen: float) -> Aftermath | bytes:
+        """Send the newline, and hear what it brings: data, an end, or an acknowledgement."""
+        patience = max(listen, _ACKNOWLEDGED_WITHIN, 2 * (self._connect_seconds or 0))
+        # Also bounds how often the kernel repeats the newline and the FIN after we are gone.
+        milliseconds = math.ceil(patience * 1000)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        until = time.monotonic() + patience
+        try:
+            self._sock.send(_NEWLINE)
+        except OSError:
+            return Aftermath.RESET
+        self._spoke = True
+        heard = await self._hear(listen)
+        while heard is None and self._unacknowledged() and time.monotonic() < until:
+            heard = await self._hear(0.1)
+        if heard is None:
+            return Aftermath.UNACKNOWLEDGED if self._unacknowledged() else Aftermath.ACKNOWLEDGED
+        return heard
+
+    def _unacknowledged(self) -> int:
+        """Bytes that the peer has not acknowledged, sent or not (SIOCOUTQ in tcp(7)).
+
+        ``tcpi_unacked`` would not do: it counts packets on their way, and a tarpit that closes its
+        window keeps our newline from being sent at all.
+        """
+        answer = fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(answer, "little")
+
+    async def _hear(self, seconds: float) -> Aftermath | bytes | None:
+        """Data, or how the connection ended, or ``None`` for silence."""
+        if not await _ready(self._sock, writing=False, timeout=seconds):
+            return None
+        return self._receive(BANNER_LIMIT)
+
+    def _receive(self, limit: int) -> Aftermath | bytes | None:
+        try:
+            return self._sock.recv(limit) or Aftermath.CLOSED
+        except BlockingIOError:
+            return None
+        except TimeoutError:
+            return Aftermath.UNACKNOWLEDGED  # TCP_USER_TIMEOUT
+        except OSError:
+            return Aftermath.RESET
+
+    async def _more(self, banner: bytes) -> bytes:
+        """The rest of a banner that comes in pieces; then what we would leave unread.
+
+        A close with unread data would be a RST instead of a FIN.
+        """
+        while len(banner) < BANNER_LIMIT:
+            heard = await self._hear(_MORE_WITHIN)
+            if not isinstance(heard, bytes):
+                return banner
+            banner += heard
+        self._receive(4 * _RECEIVE_BUFFER)
+        return banner[:BANNER_LIMIT]
+
+    def _icmp_reason(self, number: int) -> str | None:
+        """nmap's word for the ICMP error that ended the connect; ``None`` when it was none.
+
+        An error in our own name is this machine's firewall (``OSError``), unless it says that the
+        host is unreachable: so the kernel reports a neighbour that does not answer ARP.
+        """
+        try:
+            _, ancillary, _, _ = self._sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            return None
+        for _, _, data in ancillary:
+            _, origin, kind, code, _, _ = _EXTENDED_ERROR.unpack_from(data)
+            version = _ORIGIN_ICMP.get(origin)
+            if version is None:
+                continue
+            reason = _ICMP_REASONS.get((version, kind, code), "dest-unreach")
+            ours = _offender(data[_EXTENDED_ERROR.size :], version) == self._own_address()
+            if ours and reason != "host-unreach":
+                raise OSError(number, "refused by this machine")
+            return reason
+        return None
+
+    def _own_address(self) -> str:
+        return str(self._sock.getsockname()[0])
+
+    def _result(self, state: PortState, reason: str) -> HandshakeResult:
+        return HandshakeResult(
+            target=self._target,
+            port=self._port,
+            state=state,
+            reason=reason,
+            connect_seconds=self._connect_seconds,
+            started=self._started,
+            ended=time.time(),
+            source_port=self._source_port,
+        )
+
+
+def _offender(data: bytes, version: int) -> str:
+    """The address in a ``sockaddr_in`` or ``sockaddr_in6``: who sent the ICMP error."""
+    if version == 4:
+        return str(IPv4Address(data[4:8]))
+    return str(IPv6Address(data[8:24]))
+
+
+async def _ready(sock: socket.socket, *, writing: bool, timeout: float) -> bool:
+    """Wait until the socket can be written or read, or has failed; false after ``timeout``."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    (loop.add_writer if writing else loop.add_reader)(sock, ready.set)
+    try:
+        async with asyncio.timeout(timeout):
+            await ready.wait()
+    except TimeoutError:
+        return False
+    finally:
+        (loop.remove_writer if writing else loop.remove_reader)(sock)
+    return True
+
+
+# --- many handshakes ---------------------------------------------------------------------------
+
+
+class Pacer:
+    """Gives turns so that packet rates hold in every second, in total and for each address.
+
+    ``rate`` and ``rate_per_host`` are packets per second, each handshake counted with
+    :data:`PACKETS_PER_HANDSHAKE`. Turns are evenly spaced from the moment a turn is really taken:
+    after a stall nothing is caught up. At rates below one handshake per second the turns are
+    seconds apart, and only the handshake's own packets lie closer together. One pacer may serve
+    several callers at once. ``clock`` returns seconds and ``sleep`` waits for seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        rate_per_host: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._spacing = _spacing(rate)
+        self._host_spacing = 0.0 if rate_per_host is None else _spacing(rate_per_host)
+        self._clock = clock
+        self._sleep = sleep
+        self._next = -math.inf
+        self._next_of: dict[Address, float] = {}
+        self._prune_at = 1024
+
+    def due(self, address: Address) -> float:
+        """When, on the pacer's clock, the next turn for an address may be taken."""
+        return max(self._next, self._next_of.get(address, -math.inf))
+
+    async def turn(self, address: Address) -> None:
+        """Wait for a turn for this address, and take it."""
+        while (wait := self.due(address) - (now := self._clock())) > 0:
+            await self._sleep(wait)
+        self._next = now + self._spacing
+        self._next_of[address] = now + self._host_spacing
+        if len(self._next_of) >= self._prune_at:
+            self._next_of = {a: then for a, then in self._next_of.items() if then > now}
+            self._prune_at = max(1024, 2 * len(self._next_of))
+
+
+def _spacing(rate: float) -> float:
+    """Seconds between two handshakes, so that whole handshakes fit into any second."""
+    if not rate > 0:
+        raise ValueError(f"a rate of {rate} packets per second sends nothing")
+    each_second = rate / PACKETS_PER_HANDSHAKE
+    # A millionth more than needed outweighs the rounding of sums.
+    return 1.000001 / (math.floor(each_second) if each_second >= 1 else each_second)
+
+
+class _Order:
+    """Pairs in the order in which their hosts may be asked; ports of a host in the given order."""
+
+    def __init__(self, pairs: Sequence[tuple[Target, int]]) -> None:
+        self._ports: dict[Target, deque[int]] = {}
+        for target, port in pairs:
+            self._ports.setdefault(target, deque()).append(port)
+        self._hosts = [(-math.inf, n, target) for n, target in enumerate(self._ports)]
+
+    def __bool__(self) -> bool:
+        return bool(self._hosts)
+
+    async def next(self, pace: Pacer) -> tuple[Target, int]:
+        """The next pair, when its turn has come."""
+        _, number, target = heapq.heappop(self._hosts)
+        await pace.turn(target.address)
+        ports = self._ports[target]
+        port = ports.popleft()
+        if ports:
+            heapq.heappush(self._hosts, (pace.due(target.address), number, target))
+        return target, port
+
+
+async def handshakes(
+    pairs: Sequence[tuple[Target, int]],
+    *,
+    pace: Pacer,
+    at_most: int,
+    stop: asyncio.Event | None,
+    on_result: Callable[[HandshakeResult | Hole], None],
+    scope: Callable[[], Scope],
+    connect_timeout: float,
+    listen: float,
+    speak: bool,
+    source_address: str | None = None,
+    interface: str | None = None,
+    source_port: int | None = None,
+) -> None:
+    """Hold many handshakes, ``at_most`` at a time, hosts in turn; results as they come.
+
+    An endpoint that the scope no longer admits is a hole with the reason ``not-admitted``. Once
+    ``stop`` is set nothing more is sent: what is under way is dropped and has no result, like
+    what was not begun. Raises what ``on_result`` raises.
+    """
+
+    async def hold_one(target: Target, port: int) -> None:
+        try:
+            result = await handshake(
+                target,
+                port,
+                scope=scope,
+                connect_timeout=connect_timeout,
+                listen=listen,
+                speak=speak,
+                source_address=source_address,
+                interface=interface,
+                source_port=source_port,
+            )
+        except NotAdmitted:
+            result = Hole(address=target.address, ports=PortSet.of((port,)), reason="not-admitted")
+        on_result(result)
+
+    async def hold_all() -> None:
+        places = asyncio.Semaphore(at_most)
+        order = _Order(pairs)
+        async with asyncio.TaskGroup() as group:
+            while order:
+                await places.acquire()
+                task = group.create_task(hold_one(*await order.next(pace)))
+                task.add_done_callback(lambda _: places.release())
+
+    await _until(stop or asyncio.Event(), asyncio.create_task(hold_all()))
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Wait for the work, or drop it when ``stop`` is set; raise the first thing that failed."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        work.cancel()
+        await asyncio.gather(work, stopping, return_exceptions=True)
+    if not work.cancelled() and (problem := work.exception()) is not None:
+        raise problem.exceptions[0] if isinstance(problem, ExceptionGroup) else problem
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+def resolve(name: str, *, timeout: float) -> tuple[Address, ...]:
+    """The addresses of a host name (A and AAAA), in numeric order; ``timeout`` in seconds.
+
+    Asks this machine's resolver, so nothing is sent to the addresses found. Raises
+    :class:`~pipeline.errors.Error` when the name does not resolve in time, or is no name at all:
+    the resolver would read ``10.1`` as an address.
+    """
+    if not name or looks_like_address(name):
+        raise Error(f"{name!r} is not a host name")
+    answers: list[set[Address] | Exception] = []
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as problem:
+            answers.append(problem)
+        else:
+            answers.append({address for entry in found for address in _address_of(entry[4])})
+
+    # A resolver cannot be interrupted, and only a daemon thread may be left behind at the end.
+    thread = threading.Thread(target=ask, name=f"resolve {name}", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    answer = answers[0] if answers else TimeoutError(f"no answer within {timeout:g} seconds")
+    if isinstance(answer, Exception) or not answer:
+        why = getattr(answer, "strerror", None) or str(answer or "no global address")
+        raise Error(f"{name} does not resolve: {why}", hint="check the spelling and the resolver")
+    return tuple(sorted(answer, key=number_of))
+
+
+def _address_of(sockaddr: tuple[object, ...]) -> tuple[Address, ...]:
+    """One address, or none where it only means something on one link (``fe80::1%eth0``)."""
+    text = str(sockaddr[0])
+    if "%" in text:
+        return ()
+    return (IPv6Address(text) if ":" in text else IPv4Address(text),)

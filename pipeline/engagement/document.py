@@ -248,10 +248,13 @@ class _Schema(GenerateJsonSchema):
             del found["default"]
         return found
 
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the engagement file, for editors."""
     schema = EngagementDocument.model_json_schema(schema_generator=_Schema)
-    return {"$schema": _Schema.schema_dialect, "title": "portproof engagement"} | {
-        key: value for key, value in schema.items() if key != "title"
-    }
+    for part in schema["$defs"].values():
+        part.pop("title")  # a class name, which says nothing to who writes an engagement
+    return schema | {"$schema": _Schema.schema_dialect, "title": "Engagement of portproof"}

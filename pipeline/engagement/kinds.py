@@ -22,13 +22,13 @@ from pipeline.ports import PortSet, PortSpec
 
 _T = TypeVar("_T")
 
-DURATION_PATTERN: Final = (
+_DURATION_PATTERN: Final = (
     r"^(?=.)([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$"
 )
-_PORTS_PATTERN: Final = (
-    r"^\s*([Tt]:)?([0-9]{1,5}|[0-9]{0,5}-[0-9]{1,5}|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[0-9]{1,5})\s*"
-    r"(,\s*([Tt]:)?([0-9]{1,5}|[0-9]{0,5}-[0-9]{1,5}|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[0-9]{1,5})\s*)*$"
+_PORT_PATTERN: Final = (
+    r"\s*(([Tt]:)?[0-9]{0,5}(-[0-9]{1,5})?|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[1-9][0-9]{0,4})\s*"
 )
+_PORTS_PATTERN: Final = f"^(?=.){_PORT_PATTERN}(,{_PORT_PATTERN})*$"
 
 
 class Strict(BaseModel):
@@ -115,13 +115,10 @@ def _schema(**keywords: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **keywords})
 
 
-_PORTS_SCHEMA: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "integer", "minimum": -65535, "maximum": 65535, "not": {"const": 0}},
-        {"type": "string", "pattern": _PORTS_PATTERN},
-    ]
-}
-
+_PORT_SCHEMAS: Final[list[dict[str, Any]]] = [
+    {"type": "integer", "minimum": -65535, "maximum": 65535, "not": {"const": 0}},
+    {"type": "string", "pattern": _PORTS_PATTERN},
+]
 HOST_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
     "maxLength": 253,
@@ -133,15 +130,22 @@ Line = Annotated[str, text_of(fields.one_line), _schema(minLength=1, maxLength=2
 Name = Annotated[str, text_of(_name), _schema(pattern=f"^{fields.NAME.pattern}$")]
 Interface = Annotated[str, text_of(_interface), _schema(pattern=f"^{fields.INTERFACE.pattern}$")]
 Sha256 = Annotated[str, text_of(_sha256), _schema(pattern=f"^{fields.SHA256.pattern}$")]
-Duration = Annotated[float, PlainValidator(_duration), _schema(pattern=DURATION_PATTERN)]
+Duration = Annotated[float, PlainValidator(_duration), _schema(pattern=_DURATION_PATTERN)]
 Ports = Annotated[
-    list[Annotated[PortSpec, PlainValidator(_ports), WithJsonSchema(_PORTS_SCHEMA)]],
+    list[Annotated[PortSpec, PlainValidator(_ports)]],
     BeforeValidator(_as_list),
     Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *_PORT_SCHEMAS,
+                {"type": "array", "minItems": 1, "items": {"anyOf": _PORT_SCHEMAS}},
+            ]
+        }
+    ),
 ]
 PlainPorts = Annotated[
-    list[Annotated[PortSet, PlainValidator(_port_set), WithJsonSchema(_PORTS_SCHEMA)]],
-    BeforeValidator(_as_list),
+    list[Annotated[PortSet, PlainValidator(_port_set)]], BeforeValidator(_as_list)
 ]
 SourceAddress = Annotated[Address, text_of(fields.parse_source), _schema(minLength=2)]
 Network = Annotated[

@@ -22,6 +22,9 @@ LARGEST_YAML: Final = 1 << 20
 LARGEST_ATTACHMENT: Final = 64 << 20
 """Bytes of an authorisation document."""
 
+TAGS: Final = frozenset({"<text>", "<host>", "<file>"})
+"""The branches of unions in the models, by the kind of entry that they are for."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 # Sentences for the errors of pydantic that a file can cause; the others keep pydantic's own.
@@ -37,7 +40,7 @@ _SENTENCES: Final = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "too_long": "must have at most {max_length} entries",
-    "too_short": "must have at least {min_length} entry",
+    "too_short": "must not be empty",
 }
 
 
@@ -140,24 +143,29 @@ class Source:
         self.door.complain(self.path, place, f"must be a mapping of keys to values (got {got})")
 
     def _translate(self, model: type[BaseModel], error: ErrorDetails) -> None:
-        # Tags of unions stand in the path, too; in angle brackets, which no key here has.
-        at = tuple(step for step in error["loc"] if not str(step).startswith("<"))
-        kind = error["type"]
+        """File what pydantic found, unless it has been filed already."""
         if isinstance(error.get("ctx", {}).get("error"), Reported):
             return
-        if kind == "extra_forbidden":
-            node, _ = self.root.find(at)
-            hint = did_you_mean(str(at[-1]), _known_keys(model, error["loc"][:-1]))
-            self.door.complain(self.path, node.key, f"is not a key here{hint}", at)
+        loc = error["loc"]
+        if error["type"] == "extra_forbidden":
+            at = (*_untagged(loc[:-1]), *loc[-1:])
+            hint = did_you_mean(str(loc[-1]), _known_keys(model, loc[:-1]))
+            self.door.complain(self.path, self.root.find(at)[0].key, f"is not a key here{hint}", at)
             return
+        at = _untagged(loc)
         node, found = self.root.find(at)
         if node.broken:
             return
-        if kind == "missing":
+        if error["type"] == "missing":
             place = node.key if found else self.root.place
             self.door.complain(self.path, place, "is missing", at)
-            return
-        self.door.complain(self.path, node.place, _sentence(error), found)
+        else:
+            self.door.complain(self.path, node.heading, _sentence(error), found)
+
+
+def _untagged(loc: nodes.Path) -> nodes.Path:
+    """Where pydantic means: the tags of unions stand in its paths, too."""
+    return tuple(step for step in loc if step not in TAGS)
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -198,7 +206,7 @@ def _sentence(error: ErrorDetails) -> str:
 def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
     models = {model}
     for step in path:
-        if isinstance(step, str) and not step.startswith("<"):
+        if isinstance(step, str) and step not in TAGS:
             fields = [found.model_fields[step] for found in models if step in found.model_fields]
             models = {inner for known in fields for inner in _models_in(known.annotation)}
     return {name for found in models for name in found.model_fields}

@@ -33,9 +33,9 @@ _STATES: Final = {"open": PortState.OPEN, "closed": PortState.CLOSED}
 class Hit:
     """One answer of one endpoint. ``banner`` and ``service_name`` are hostile input.
 
-    ``reason`` is nmap's word; ``time`` is in whole seconds; ``ttl`` is ``None`` where the record
-    has none. A banner has no reason of its own in masscan's record: that a service spoke is what
-    nmap calls ``tcp-response``.
+    ``reason`` is nmap's word; ``time`` is in whole seconds; ``ttl`` is ``None`` where masscan does
+    not know it. A banner has no reason of its own in masscan's record: that a service spoke is
+    what nmap calls ``tcp-response``.
     """
 
     address: Address
@@ -145,8 +145,9 @@ def _hit(record: dict[str, Any]) -> Hit | None:
                 protocol=protocol,
                 port=port,
                 state=state,
-                reason=_reason(_word(data.get("reason")), protocol, state),
-                ttl=_whole(data.get("ttl"), 255),
+                reason=reason_of_flags(_word(data.get("reason")), protocol, state),
+                # 0 where masscan does not know it: for IPv6, and for what answers over UDP.
+                ttl=_whole(data.get("ttl"), 255) or None,
                 time=time,
             )
         case "banner" if isinstance(data.get("banner"), str):
@@ -164,8 +165,12 @@ def _hit(record: dict[str, Any]) -> Hit | None:
     return None
 
 
-def _reason(flags: str, protocol: Protocol, state: PortState) -> str:
-    """nmap's word for the TCP flags that masscan joins: ``rst-ack``, ``syn-ack-ece``, ``none``."""
+def reason_of_flags(flags: str, protocol: Protocol, state: PortState) -> str:
+    """nmap's word for the flags of the answer as masscan joins them, of which it may have 128.
+
+    ``syn-ack-ece`` is a ``syn-ack``, ``rst-ack`` and ``rst`` are a ``reset``; for UDP masscan says
+    ``none``, and nmap's words follow from the state.
+    """
     if protocol is Protocol.UDP:
         return "udp-response" if state is PortState.OPEN else "port-unreach"
     names = flags.split("-")
@@ -181,8 +186,7 @@ def _spoken(banner: str) -> str:
     try:
         banner = banner.encode("latin-1").decode("utf-8")
     except ValueError:
-        # Half a surrogate pair is legal in JSON, and cannot be stored or printed anywhere.
-        banner = banner.encode("utf-8", "replace").decode("utf-8")
+        banner = _storable(banner)
     return bounded(banner, MAX_BANNER)
 
 
@@ -197,11 +201,16 @@ def _key(hit: Hit) -> int:
 
 
 def _word(value: object) -> str:
-    return bounded(_storable(value), MAX_WORD) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return (
+        value if value.isascii() and len(value) <= MAX_WORD else bounded(_storable(value), MAX_WORD)
+    )
 
 
 def _storable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    """Half a surrogate pair is legal in JSON, and can be neither stored nor printed anywhere."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _address(value: object) -> Address | None:

@@ -1,68 +1,39 @@
-"""Read what nmap writes with ``-oX``: streaming, in flat memory, on the standard library's expat.
+"""Read what nmap writes with ``-oX``: streaming, in flat memory.
 
 A host is handed out when its ``</host>`` was read and not before, so a file that was cut in half
 by a kill or a full disk gives every host that was finished and no half one. Element by element
 this follows nmap's DTD (docs/nmap.dtd in its source), but tolerates what real versions of nmap
 write beyond it: ``taskprogress`` anywhere, ``service`` and ``output`` absent.
 
-The input may be hostile: a document type with declarations is refused (that is where entities,
-and so all bombs and all fetching of other files, live), and names, nesting, attributes and what
-is kept of one host are bounded.
+masscan's ``-oX`` is read, too. It has one ``host`` for every answer, and says neither what was
+asked nor whether it ended in success.
 """
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
-from xml.parsers import expat
+from typing import BinaryIO, Final
 
 from pipeline.addresses import Address, parse_address
 from pipeline.model import PortState, Protocol, Service
-from pipeline.parse import ParseError, bounded
+from pipeline.parse import bounded
+from pipeline.parse.masscan import reason_of_flags
+from pipeline.parse.safe_xml import Attributes, SafeXml
 from pipeline.ports import LAST_PORT, PortSet
 
-CHUNK: Final = 1 << 20
-"""Bytes read at a time: with small pieces expat's work on a long attribute becomes quadratic."""
-MAX_ATTRIBUTE: Final = 1 << 20
-MAX_TAG: Final = 2 << 20
-MAX_NESTING: Final = 64
-MAX_NAMES: Final = 10_000
-"""Distinct element and attribute names: expat keeps each of them until the end."""
 MAX_SCRIPT: Final = 64 << 10
 MAX_FIELD: Final = 4 << 10
 MAX_REASON: Final = 64
 MAX_HOST: Final = 16 << 20
 """Characters that are kept of one host; ports and their states do not count."""
 
-_STATES: Final = {state.value: state for state in PortState}
-_PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
-_CUT_OFF: Final = frozenset(
-    expat.errors.codes[text]
-    for text in (
-        expat.errors.XML_ERROR_NO_ELEMENTS,
-        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-        expat.errors.XML_ERROR_PARTIAL_CHAR,
-    )
-)
-# Bytes that no XML document may contain. NUL is not among them: a block of zeros is what a crash
-# of the machine leaves in a file, and reading on behind it could join two hosts into one.
-_CONTROL: Final = bytes(b for b in range(1, 32) if b not in b"\t\n\r")
-_VISIBLE: Final = bytes.maketrans(_CONTROL, b"?" * len(_CONTROL))
-# nmap writes such bytes of a banner as references, which are just as forbidden (xml.cc, escape).
-_CONTROL_REFERENCE: Final = re.compile(rb"&#x(?:[0-8bcef]|1[0-9a-f]);")
-_BEGUN_REFERENCE: Final = re.compile(rb"&(?:#(?:x1?[0-9a-f]?)?)?\Z")
-
 _ENTRY: Final = 128
 """What one more entry takes of a host's room, besides its text."""
 _MAX_SCANS: Final = 64
 _MAX_PIECES: Final = 64
-_MAX_NAMES_COMPARED: Final = 64
-_NOTHING: Final[dict[str, Any]] = {}
-
-Attributes = dict[str, str]
+_STATES: Final = {state.value: state for state in PortState}
+_PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +168,7 @@ class _Host:
     ports: dict[tuple[Protocol, int], PortResult] = field(default_factory=dict)
     extra: list[_Extra] = field(default_factory=list)
     scripts: list[tuple[str, str]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
     room: int = MAX_HOST
 
 
@@ -206,89 +177,58 @@ class _Reader:
 
     def __init__(self, on_host: Callable[[HostResult], None]) -> None:
         self._on_host = on_host
-        self._depth = 0
-        self._run: Attributes | None = None
+        # Where an element may stand in nmap's DTD. What stands elsewhere, or is not here, is
+        # passed over: `cpe` below `osclass`, `script` before the first host, `hosthint`.
+        self._xml = SafeXml(
+            root="nmaprun",
+            starts={
+                1: {"nmaprun": self._start_nmaprun},
+                2: {"scaninfo": self._start_scaninfo, "host": self._start_host},
+                3: {
+                    "status": self._start_status,
+                    "address": self._start_address,
+                    "finished": self._start_finished,
+                    "hosts": self._start_hosts,
+                },
+                4: {
+                    "hostname": self._start_hostname,
+                    "extraports": self._start_extraports,
+                    "port": self._start_port,
+                    "script": self._start_host_script,
+                },
+                5: {
+                    "extrareasons": self._start_extrareasons,
+                    "state": self._start_state,
+                    "service": self._start_service,
+                    "script": self._start_port_script,
+                },
+                6: {"cpe": self._start_cpe},
+            },
+            ends={
+                2: {"host": self._end_host},
+                4: {"port": self._end_port, "extraports": self._end_extraports},
+                6: {"cpe": self._end_cpe},
+            },
+        )
+        self._run: Attributes = {}
         self._finished: Attributes = {}
         self._counts: Attributes = {}
         self._scans: list[ScanInfo] = []
         self._host: _Host | None = None
         self._port: _Port | None = None
         self._extra: _Extra | None = None
-        self._cpe: list[str] | None = None
+        self._cpe: list[str] = []
         self._hosts_read = 0
         self._oddities = 0
         self._oddity = ""
-        # Where an element may stand in nmap's DTD. What stands elsewhere, or is not here, is
-        # passed over: `cpe` below `osclass`, `script` before the first host, `hosthint`.
-        self._starts: dict[int, dict[str, Callable[[Attributes], None]]] = {
-            2: {"scaninfo": self._start_scaninfo, "host": self._start_host},
-            3: {
-                "status": self._start_status,
-                "address": self._start_address,
-                "finished": self._finished.update,
-                "hosts": self._counts.update,
-            },
-            4: {
-                "hostname": self._start_hostname,
-                "extraports": self._start_extraports,
-                "port": self._start_port,
-                "script": self._start_host_script,
-            },
-            5: {
-                "extrareasons": self._start_extrareasons,
-                "state": self._start_state,
-                "service": self._start_service,
-                "script": self._start_port_script,
-            },
-            6: {"cpe": self._start_cpe},
-        }
-        self._ends: dict[int, dict[str, Callable[[], None]]] = {
-            2: {"host": self._end_host},
-            4: {"port": self._end_port, "extraports": self._end_extraports},
-            6: {"cpe": self._end_cpe},
-        }
 
     def read(self, stream: BinaryIO) -> NmapRun:
-        """Feed the whole stream to expat."""
-        chunk = stream.read(CHUNK)
-        # A redirection in PowerShell turns nmap's output into UTF-16.
-        wide = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        # The encoding is given so that the document cannot choose one: nmap writes ASCII.
-        self._parser = parser = expat.ParserCreate("utf-16" if wide else "utf-8")
-        parser.StartDoctypeDeclHandler = self._start_doctype
-        parser.EntityDeclHandler = self._refuse_entity
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        if not chunk:
-            return self._answer("the file is empty")
-        fed, held = 0, b""
-        try:
-            while chunk:
-                if not wide:
-                    chunk, held = _without_control(held + chunk)
-                parser.Parse(chunk, False)
-                fed += len(chunk)
-                # What lies behind the last finished piece of markup is what expat holds on to.
-                if fed - parser.CurrentByteIndex > MAX_TAG:
-                    raise self._hostile(f"a tag of more than {MAX_TAG} bytes")
-                if len(parser.intern) > MAX_NAMES:
-                    raise self._hostile(f"more than {MAX_NAMES} different names of elements")
-                chunk = stream.read(CHUNK)
-            parser.Parse(held, True)
-        except expat.ExpatError as broken:
-            what = f"{_place(broken.lineno, broken.offset)}: {expat.ErrorString(broken.code)}"
-            if self._run is None and broken.code not in _CUT_OFF:
-                raise ParseError("this is not nmap's XML", where=what) from None
-            return self._answer(what)
-        return self._answer()
-
-    def _answer(self, damage: str = "") -> NmapRun:
-        run = self._run or {}
+        damage = self._xml.read(stream)
         return NmapRun(
-            scanner=bounded(run.get("scanner", ""), MAX_FIELD),
-            version=bounded(run.get("version", ""), MAX_FIELD),
-            arguments=run.get("args", ""),
-            started=_seconds(run.get("start")),
+            scanner=bounded(self._run.get("scanner", ""), MAX_FIELD),
+            version=bounded(self._run.get("version", ""), MAX_FIELD),
+            arguments=self._run.get("args", ""),
+            started=_seconds(self._run.get("start")),
             ended=_seconds(self._finished.get("time")),
             scans=tuple(self._scans),
             complete=not damage and self._finished.get("exit") == "success",
@@ -302,31 +242,24 @@ class _Reader:
             oddity=self._oddity,
         )
 
-    # Refusals and complaints.
-
-    def _here(self) -> str:
-        return _place(self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber)
-
-    def _hostile(self, what: str) -> ParseError:
-        return ParseError(
-            f"nmap does not write this: {what}",
-            where=self._here(),
-            hint="the file is refused; treat it, and where it came from, with suspicion",
-        )
-
     def _odd(self, what: str) -> None:
         self._oddities += 1
         if not self._oddity:
-            self._oddity = f"{self._here()}: {bounded(what, MAX_FIELD)}"
+            self._oddity = f"{self._xml.here()}: {bounded(what, MAX_FIELD)}"
 
     def _keep(self, text: str, limit: int = MAX_FIELD) -> str:
         """The text, shortened to ``limit`` and to the room that its host has left."""
-        host = self._host
-        if host is None:
+        if self._host is None:
             return bounded(text, limit)
-        kept = bounded(text, min(limit, host.room))
-        host.room = max(0, host.room - len(kept))
-        return kept
+        room = self._host.room
+        if len(text) > limit or len(text) > room:
+            text = bounded(text, min(limit, room))
+        self._host.room = max(0, room - len(text))
+        return text
+
+    def _field(self, attributes: Attributes, name: str) -> str:
+        text = attributes.get(name)
+        return self._keep(text) if text else ""
 
     def _full(self, host: _Host) -> bool:
         """Takes a little room for one more entry; true, and odd, when there is none."""
@@ -336,45 +269,22 @@ class _Reader:
         self._odd(f"the host says more than {MAX_HOST} characters; the rest is left out")
         return True
 
-    # expat's handlers.
-
-    def _start_doctype(
-        self, name: str, system: str | None, public: str | None, declares: bool
-    ) -> None:
-        if declares:
-            raise self._hostile("a document type with declarations of its own")
-
-    def _refuse_entity(self, *_: object) -> None:
-        raise self._hostile("an entity")
-
-    def _start(self, name: str, attributes: Attributes) -> None:
-        self._depth += 1
-        for value in attributes.values():
-            if len(value) > MAX_ATTRIBUTE:
-                raise self._hostile(f"an attribute of more than {MAX_ATTRIBUTE} characters")
-        if self._depth == 1:
-            if name != "nmaprun":
-                raise ParseError(
-                    f"this is not nmap's XML: it begins with <{bounded(name, 80)}>",
-                    where=self._here(),
-                )
-            self._run = attributes
-        elif self._depth > MAX_NESTING:
-            raise self._hostile(f"more than {MAX_NESTING} elements inside one another")
-        else:
-            handler = self._starts.get(self._depth, _NOTHING).get(name)
-            if handler:
-                handler(attributes)
-
-    def _end(self, name: str) -> None:
-        handler = self._ends.get(self._depth, _NOTHING).get(name)
-        if handler:
-            handler()
-        self._depth -= 1
-
     # The run.
 
+    def _start_nmaprun(self, attributes: Attributes) -> None:
+        self._run = attributes
+
+    def _start_finished(self, attributes: Attributes) -> None:
+        if self._host is None:
+            self._finished = attributes
+
+    def _start_hosts(self, attributes: Attributes) -> None:
+        if self._host is None:
+            self._counts = attributes
+
     def _start_scaninfo(self, attributes: Attributes) -> None:
+        if "services" not in attributes:
+            return
         protocol = _PROTOCOLS.get(attributes.get("protocol", ""))
         ports = _ports(attributes.get("services", ""))
         if protocol is None or ports is None or len(self._scans) >= _MAX_SCANS:
@@ -408,11 +318,8 @@ class _Reader:
 
     def _start_hostname(self, attributes: Attributes) -> None:
         host = self._host
-        name = attributes.get("name", "")
-        if host and name and not self._full(host):
-            name = self._keep(name)
-            if name not in host.names[-_MAX_NAMES_COMPARED:]:
-                host.names.append(name)
+        if host and attributes.get("name") and not self._full(host):
+            host.names[self._field(attributes, "name")] = None
 
     def _start_host_script(self, attributes: Attributes) -> None:
         if self._host and not self._full(self._host):
@@ -421,7 +328,7 @@ class _Reader:
     def _script(self, attributes: Attributes) -> tuple[str, str]:
         """Id and output; nmap leaves ``output`` out when a script's answer is an empty table."""
         return (
-            self._keep(attributes.get("id", "")),
+            self._field(attributes, "id"),
             self._keep(attributes.get("output", ""), MAX_SCRIPT),
         )
 
@@ -430,7 +337,7 @@ class _Reader:
         if host is None:
             return
         if host.address is None:
-            self._odd(f"a host without an address {host.bad_address}".rstrip())
+            self._odd(f"a host without an address of use: {host.bad_address or 'there is none'}")
             return
         self._hosts_read += 1
         self._on_host(
@@ -502,10 +409,16 @@ class _Reader:
     def _start_state(self, attributes: Attributes) -> None:
         if self._port:
             self._port.state = _STATES.get(attributes.get("state", ""))
-            self._port.reason = bounded(attributes.get("reason", ""), MAX_REASON)
+            self._port.reason = self._reason(attributes)
             ttl = _whole(attributes.get("reason_ttl"))
             # nmap writes 0 where no packet answered; a packet with TTL 0 does not arrive.
             self._port.ttl = ttl if ttl and ttl <= 255 else None
+
+    def _reason(self, attributes: Attributes) -> str:
+        reason = bounded(attributes.get("reason", ""), MAX_REASON)
+        if self._port and self._port.state and self._run.get("scanner") == "masscan":
+            return reason_of_flags(reason, self._port.protocol, self._port.state)
+        return reason
 
     def _start_service(self, attributes: Attributes) -> None:
         if self._port:
@@ -513,18 +426,17 @@ class _Reader:
 
     def _start_cpe(self, _: Attributes) -> None:
         if self._port:
-            self._cpe = []
-            self._parser.CharacterDataHandler = self._cpe_text
+            self._cpe.clear()
+            self._xml.on_text(self._cpe_text)
 
     def _cpe_text(self, text: str) -> None:
-        if self._cpe is not None and len(self._cpe) < _MAX_PIECES:
+        if len(self._cpe) < _MAX_PIECES:
             self._cpe.append(text[: MAX_FIELD + 1])
 
     def _end_cpe(self) -> None:
-        self._parser.CharacterDataHandler = None
-        text, self._cpe = "".join(self._cpe or ()), None
-        if self._host and self._port and text and not self._full(self._host):
-            self._port.cpes.append(self._keep(text))
+        self._xml.on_text(None)
+        if self._host and self._port and self._cpe and not self._full(self._host):
+            self._port.cpes.append(self._keep("".join(self._cpe)))
 
     def _start_port_script(self, attributes: Attributes) -> None:
         if self._host and self._port and not self._full(self._host):
@@ -555,39 +467,18 @@ class _Reader:
             return None
         said = said or {}
         return Service(
-            name=self._keep(said.get("name", "")),
-            product=self._keep(said.get("product", "")),
-            version=self._keep(said.get("version", "")),
-            extra=self._keep(said.get("extrainfo", "")),
-            tunnel=self._keep(said.get("tunnel", "")),
-            hostname=self._keep(said.get("hostname", "")),
+            name=self._field(said, "name"),
+            product=self._field(said, "product"),
+            version=self._field(said, "version"),
+            extra=self._field(said, "extrainfo"),
+            tunnel=self._field(said, "tunnel"),
+            hostname=self._field(said, "hostname"),
             confidence=min(_whole(said.get("conf")) or 0, 10),
-            method=self._keep(said.get("method", "")),
+            method=self._field(said, "method"),
             cpes=tuple(port.cpes),
             scripts=tuple(port.scripts),
-            banner=self._keep(said.get("banner", "")),
+            banner=self._field(said, "banner"),
         )
-
-
-def _without_control(data: bytes) -> tuple[bytes, bytes]:
-    """The data with a question mark for every forbidden character, and a tail to be kept back.
-
-    Lengths do not change, so that a complaint names the place in the file. The tail is a
-    reference that the end of the data cut in two.
-    """
-    data = data.translate(_VISIBLE)
-    begun = _BEGUN_REFERENCE.search(data, max(0, len(data) - 8))
-    data, held = (data[: begun.start()], begun[0]) if begun else (data, b"")
-    return _CONTROL_REFERENCE.sub(_question_mark, data), held
-
-
-def _question_mark(found: re.Match[bytes]) -> bytes:
-    return b"&#63;" if len(found[0]) == 5 else b"&#x3f;"
-
-
-def _place(line: int, column: int) -> str:
-    """expat counts columns from 0, people count from 1."""
-    return f"line {line}, column {column + 1}"
 
 
 def _whole(text: str | None) -> int | None:

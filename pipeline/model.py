@@ -56,6 +56,8 @@ class Aftermath(StrEnum):
     """An orderly end (FIN) without a word: a wrapped service, or a listener that gave up on us."""
     RESET = "reset"
     """The connection was reset: a SYN proxy whose back end refused, or a filter behind it."""
+    REJECTED = "rejected"
+    """Silence, and a reset in answer to our newline: an application that closed without reading."""
     ACKNOWLEDGED = "acknowledged"
     """Silence, but the byte that we sent was acknowledged: a TCP stack holds the connection."""
     UNACKNOWLEDGED = "unacknowledged"
@@ -237,6 +239,22 @@ class Task:
     def endpoints(self) -> int:
         """How many endpoints this task asks about."""
         return self.targets.addresses.size * len(self.ports)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from a task.
+
+    ``complete``: the tool ended by itself and its output is whole; otherwise ``problem`` says what
+    happened, and what was not seen counts for nothing. ``foreign`` are endpoints that the tool
+    reported and nobody had asked about: they are dropped and put on record.
+    """
+
+    observations: tuple[Observation, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    complete: bool = True
+    problem: str = ""
+    foreign: tuple[Endpoint, ...] = ()
 
 
 class TaskState(StrEnum):

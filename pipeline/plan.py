@@ -19,8 +19,8 @@ from pipeline.scope import Scope
 class Policy:
     """What the network stages plan by. Durations in seconds, rates in packets per second.
 
-    ``sweep`` is the method of discovery; ``sweep_on_link`` the one for addresses in a network that
-    this host is attached to, which masscan cannot reach (it sends everything to its gateway).
+    ``sweep`` is the method of discovery, ``sweep_instead`` the one for the addresses that it cannot
+    reach: masscan sends everything to its gateway, and so nothing to a network on this host's link.
     ``methods`` corroborate, in this order; ``control_ports`` are asked on every named host.
     """
 
@@ -28,8 +28,8 @@ class Policy:
     ceilings: Ceilings
     concurrency: int
     sweep: Method
-    sweep_on_link: Method
-    on_link: AddressSet
+    sweep_instead: Method
+    beyond_sweep: AddressSet
     methods: tuple[Method, ...]
     control_ports: PortSet
     fragile_ports: PortSet

@@ -36,8 +36,8 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         ACKNOWLEDGED: "Two independent methods found it open; the service kept silent but "
         "acknowledged what was sent, and ports that nobody named do not answer on this host.",
         CLOSED_AFTER_HANDSHAKE: "Two independent methods found it open; the service accepted the "
-        "connection and ended it in good order, and ports that nobody named do not answer on this "
-        "host.",
+        "connection and ended it without a word, and ports that nobody named do not answer on "
+        "this host.",
         SILENT_LISTENER: "The handshake completes, but nothing was sent that could have been "
         "acknowledged, so nobody proved to be there.",
         ONE_METHOD: "One method found it open; the others got no answer, so nothing contradicts "

@@ -54,7 +54,7 @@ _ICMP: Final = frozenset(
     | {"port-unreach", "proto-unreach", "communication-prohibited"}
 )
 _SPEAKS_FOR_ITSELF: Final = frozenset({Aftermath.DATA})
-_NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED})
+_NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED, Aftermath.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

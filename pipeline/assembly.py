@@ -1,0 +1,179 @@
+"""Put one run together as a document for the renderers: from the store, and from nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.ledger import Ledger
+from pipeline.model import (
+    Change,
+    Endpoint,
+    Evidence,
+    Observation,
+    Purpose,
+    Task,
+    TaskState,
+    Verdict,
+    VerdictKind,
+)
+from pipeline.plan import RunPlan
+from pipeline.ports import PortSet
+from pipeline.render.document import Event, Finding, Gap, RunDocument
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+
+
+def assemble(store: Store, run: RunRecord) -> RunDocument:
+    """The document of a run, finished or not."""
+    plan = run.plan
+    evidence = Ledger(store, run).everything()
+    comparison = store.comparison(run.number)
+    changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
+    return RunDocument(
+        run=run.id,
+        client=plan.client,
+        engagement=plan.engagement,
+        state=run.state,
+        started=run.started,
+        ended=run.ended,
+        portproof_version=plan.portproof_version,
+        authorisation=plan.authorisation,
+        scope_included=plan.included.networks(),
+        scope_excluded=plan.excluded.networks(),
+        addresses=plan.scope.admitted.size,
+        ports=plan.ports,
+        port_count=len(plan.policy.ports),
+        vantage=plan.policy.vantage,
+        profile=plan.profile,
+        limits=_limits(plan),
+        rescan_delays=plan.policy.rescan_delays,
+        tools=plan.tools,
+        findings=tuple(_findings(store.verdicts(run.number), evidence, changes, plan)),
+        gaps=tuple(_gaps(store, run, evidence)),
+        holes=evidence.holes,
+        tasks=evidence.tasks,
+        events=(
+            *(Event(time=run.started, kind="note", text=note) for note in plan.notes),
+            *store.events(run.number),
+        ),
+        comparison=comparison,
+    )
+
+
+def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+    policy = plan.policy
+    return (
+        ("packets per second", str(policy.ceilings.rate)),
+        ("packets per second and host", str(policy.ceilings.rate_per_host)),
+        ("commands at once", str(policy.concurrency)),
+    )
+
+
+def _findings(
+    verdicts: Mapping[Endpoint, Verdict],
+    evidence: Evidence,
+    changes: Mapping[Endpoint, Change],
+    plan: RunPlan,
+) -> Iterator[Finding]:
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, addresses in plan.names:
+        for address in addresses:
+            names[address].append(name)
+    for endpoint, verdict in verdicts.items():
+        heard = evidence.observations.get(endpoint, ())
+        yield Finding(
+            verdict=verdict,
+            observations=tuple(sorted(heard, key=_in_time)),
+            change=changes.get(endpoint),
+            names=tuple(names[str(endpoint.address)]),
+        )
+
+
+def _in_time(observation: Observation) -> tuple[float, int]:
+    return observation.time, observation.number
+
+
+def _gaps(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Gap]:
+    yield from _failed_sweeps(evidence)
+    yield from _unfinished(store, run, evidence)
+    yield from _given_up(evidence)
+    if not run.plan.policy.version_probe:
+        yield Gap(what="service versions", why="version probes are switched off", endpoints=0)
+
+
+def _failed_sweeps(evidence: Evidence) -> Iterator[Gap]:
+    for record in evidence.tasks:
+        task = record.task
+        if record.state is TaskState.FAILED and task.purpose is Purpose.SWEEP:
+            yield Gap(what=_area(task), why=record.outcome, endpoints=task.endpoints)
+
+
+def _unfinished(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Gap]:
+    """Batches that no sweep has gone over, in a run that was cut short."""
+    swept: dict[int, bool] = {}
+    for record in evidence.tasks:
+        if record.task.purpose is Purpose.SWEEP:
+            done = record.state in (TaskState.SETTLED, TaskState.FAILED)
+            swept[record.task.batch] = swept.get(record.task.batch, True) and done
+    never: AddressSet = AddressSet()
+    ports = PortSet()
+    for batch in Ledger(store, run).batches(unfinished_only=True):
+        if not swept.get(batch.number, False):
+            never |= batch.targets.addresses
+            ports = batch.ports
+    if never:
+        yield Gap(
+            what=f"{_some(never)}, {_ports(ports)}",
+            why="the run stopped before these were swept",
+            endpoints=never.size * len(ports),
+        )
+
+
+def _given_up(evidence: Evidence) -> Iterator[Gap]:
+    """Holes of the questions about named endpoints, by method and reason."""
+    tasks = {record.number: record.task for record in evidence.tasks}
+    hosts: dict[tuple[str, str], set[Address]] = defaultdict(set)
+    endpoints: dict[tuple[str, str], int] = defaultdict(int)
+    for number, hole in evidence.holes:
+        task = tasks[number]
+        if task.purpose is Purpose.CONTROL:
+            continue
+        key = task.method.value, hole.reason
+        hosts[key].add(hole.address)
+        endpoints[key] += len(task.ports if hole.ports is None else hole.ports)
+    for (method, reason), addresses in sorted(hosts.items()):
+        yield Gap(
+            what=f"{_some(AddressSet.from_addresses(addresses))}, asked by {method}",
+            why=reason,
+            endpoints=endpoints[method, reason],
+        )
+
+
+def _area(task: Task) -> str:
+    return f"{_some(task.targets.addresses)}, {_ports(task.ports)}"
+
+
+def _ports(ports: PortSet) -> str:
+    text = str(ports)
+    return f"ports {text}" if len(text) <= 60 else f"{len(ports)} ports"
+
+
+def _some(addresses: AddressSet) -> str:
+    texts = addresses.texts()
+    shown = ", ".join(texts[:3])
+    return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3} more ranges"
+
+
+def needs_action(document: RunDocument) -> bool:
+    """True when somebody should look at this run.
+
+    With an earlier run to compare with: when anything changed but the mere coverage. Without one:
+    when anything is open, or might be.
+    """
+    if document.comparison is not None:
+        quiet = {"newly-covered"}
+        return any(change.kind not in quiet for change in document.comparison.changes)
+    calm = (VerdictKind.REFUTED, VerdictKind.FILTERED)
+    return any(finding.verdict.kind not in calm for finding in document.findings)

@@ -1,0 +1,115 @@
+"""The rate budget: packets per second, leased to what runs and taken back when it ends.
+
+Two ceilings hold in every second: ``rate`` over everything that is sent, ``rate_per_host`` over
+what one host gets. A task says what it would send in all, in total and to one host; where that is
+less than a second's worth, the lease is no larger, so that many small tasks share a second. A lease
+counts for one more second after it was given back, because its last packets do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.addresses import AddressSet
+from pipeline.decide.pace import MARGIN, Ceilings
+
+SWEEP_SHARE = 0.8
+"""A sweep leaves a fifth of the rate to the corroboration of earlier batches."""
+LEAST_SHARE = 0.05
+"""Less than this share of the rate is not worth starting a tool for."""
+COOLING = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a task would send. ``packets`` in total, ``packets_to_a_host`` to the busiest host.
+
+    ``most`` is the highest rate it can use; ``steady`` says that the tool keeps an even pace per
+    host by itself, ``burst`` that it cannot be slowed down per host at all.
+    """
+
+    hosts: AddressSet
+    packets: float
+    packets_to_a_host: float
+    most: float = float("inf")
+    sweep: bool = False
+    burst: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A share of both ceilings, in packets per second. ``give_back`` when the task has ended."""
+
+    hosts: AddressSet
+    rate: float
+    rate_per_host: float
+    _clock: Callable[[], float]
+    _ended: float | None = field(default=None)
+
+    def give_back(self) -> None:
+        """The task sends no more. Harmless when called twice."""
+        if self._ended is None:
+            self._ended = self._clock()
+
+    def counts_at(self, now: float) -> bool:
+        """True while its packets may still fall into the current second."""
+        return self._ended is None or now < self._ended + COOLING
+
+    @property
+    def free_at(self) -> float | None:
+        """When it stops to count, once it was given back."""
+        return None if self._ended is None else self._ended + COOLING
+
+
+class Budget:
+    """Hands out leases so that their sum stays below both ceilings. ``clock`` is monotonic."""
+
+    def __init__(self, ceilings: Ceilings, clock: Callable[[], float]) -> None:
+        self.ceilings = ceilings
+        self._clock = clock
+        self._leases: list[Lease] = []
+
+    @property
+    def leased(self) -> float:
+        """Packets per second that are out."""
+        now = self._clock()
+        return sum(lease.rate for lease in self._leases if lease.counts_at(now))
+
+    def next_change(self) -> float | None:
+        """When a lease that was given back stops to count; ``None`` when none is cooling."""
+        now = self._clock()
+        times = [lease.free_at for lease in self._leases if lease.counts_at(now)]
+        return min((time for time in times if time is not None), default=None)
+
+    def seconds_until(self, time: float) -> float:
+        """Seconds from now until a time on this budget's clock."""
+        return time - self._clock()
+
+    def lease(self, demand: Demand) -> Lease | None:
+        """A share for this demand, or ``None`` when it has to wait."""
+        now = self._clock()
+        self._leases = [lease for lease in self._leases if lease.counts_at(now)]
+        total = self.ceilings.rate * MARGIN
+        rate = min(self._free_rate(total, demand), demand.packets, demand.most)
+        if rate < min(total * LEAST_SHARE, demand.packets, demand.most):
+            return None
+        room = self._free_per_host(demand.hosts)
+        per_host = min(room, demand.packets_to_a_host)
+        if per_host <= 0:
+            return None
+        if demand.burst and per_host < min(demand.packets_to_a_host, self.ceilings.rate_per_host):
+            return None
+        lease = Lease(demand.hosts, rate, per_host, self._clock)
+        self._leases.append(lease)
+        return lease
+
+    def _free_rate(self, total: float, demand: Demand) -> float:
+        free = total - sum(lease.rate for lease in self._leases)
+        if demand.sweep and demand.packets > total:
+            free -= total * (1 - SWEEP_SHARE)
+        return free
+
+    def _free_per_host(self, hosts: AddressSet) -> float:
+        taken = sum(lease.rate_per_host for lease in self._leases if lease.hosts & hosts)
+        return self.ceilings.rate_per_host - taken

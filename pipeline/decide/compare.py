@@ -1,0 +1,188 @@
+"""What became of each endpoint between two runs, and whether the two can be compared.
+
+Not asked, no answer and closed are three different things. An endpoint without a verdict in the
+new run is never *closed*: either nobody asked, or nobody answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.addresses import Address
+from pipeline.decide import reasons
+from pipeline.model import Change, ChangeKind, Endpoint, Service, Verdict, VerdictKind
+from pipeline.plan import RunPlan
+
+_OPEN: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
+_GONE: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two runs: its verdicts, and whether it asked about an endpoint."""
+
+    verdicts: Mapping[Endpoint, Verdict]
+    asked: Callable[[Endpoint], bool]
+
+
+def compare(
+    before: Side, after: Side, *, seen_open_earlier: Collection[Endpoint] = ()
+) -> tuple[Change, ...]:
+    """The changes, in the order of endpoints. Comparing a run with itself gives none."""
+    silent = _silent_hosts(before, after)
+    endpoints = sorted(set(before.verdicts) | set(after.verdicts), key=lambda e: e.sort_key)
+    changes = []
+    for endpoint in endpoints:
+        found = _change(endpoint, before, after, silent, seen_open_earlier)
+        if found is not None:
+            kind, reason = found
+            old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
+            changes.append(
+                Change(
+                    endpoint=endpoint,
+                    kind=kind,
+                    reason=reason,
+                    confidence=_confidence(old, new),
+                    before=old,
+                    after=new,
+                )
+            )
+    return tuple(changes)
+
+
+def _change(
+    endpoint: Endpoint,
+    before: Side,
+    after: Side,
+    silent: Collection[Address],
+    seen_open_earlier: Collection[Endpoint],
+) -> tuple[ChangeKind, str] | None:
+    old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
+    if new is None or new.kind is VerdictKind.UNKNOWN:
+        return _without_answer(endpoint, old, new, after, silent)
+    if old is None or old.kind in _GONE:
+        return _appeared(endpoint, old, new, before, seen_open_earlier)
+    if new.kind in _GONE:
+        return _disappeared(endpoint, old, new, silent)
+    if old.kind is not new.kind:
+        kind = (
+            ChangeKind.FLAPPING if new.kind is VerdictKind.TRANSIENT else ChangeKind.VERDICT_CHANGED
+        )
+        return kind, new.reason
+    if new.kind in _OPEN and _another_service(old.service, new.service):
+        return ChangeKind.SERVICE_CHANGED, new.reason
+    return None
+
+
+def _without_answer(
+    endpoint: Endpoint,
+    old: Verdict | None,
+    new: Verdict | None,
+    after: Side,
+    silent: Collection[Address],
+) -> tuple[ChangeKind, str] | None:
+    if old is None or old.kind in _GONE:
+        return None
+    if not after.asked(endpoint):
+        return ChangeKind.NOT_COVERED, new.reason if new is not None else reasons.NOT_ASKED
+    if old.kind in _OPEN:
+        kind = ChangeKind.UNREACHABLE if endpoint.address in silent else ChangeKind.NOW_FILTERED
+        return kind, reasons.NO_ANSWER
+    return ChangeKind.VERDICT_CHANGED, reasons.NO_ANSWER
+
+
+def _appeared(
+    endpoint: Endpoint,
+    old: Verdict | None,
+    new: Verdict,
+    before: Side,
+    seen_open_earlier: Collection[Endpoint],
+) -> tuple[ChangeKind, str] | None:
+    if new.kind in _GONE:
+        return None
+    unknown_before = old is None or old.kind is VerdictKind.UNKNOWN
+    if unknown_before and not before.asked(endpoint):
+        return ChangeKind.NEWLY_COVERED, new.reason
+    if new.kind is VerdictKind.TRANSIENT:
+        return ChangeKind.FLAPPING, new.reason
+    if new.kind not in _OPEN:
+        return ChangeKind.VERDICT_CHANGED, new.reason
+    if endpoint in seen_open_earlier:
+        return ChangeKind.REAPPEARED, new.reason
+    return ChangeKind.OPENED, new.reason
+
+
+def _disappeared(
+    endpoint: Endpoint, old: Verdict, new: Verdict, silent: Collection[Address]
+) -> tuple[ChangeKind, str]:
+    if old.kind not in _OPEN and old.kind is not VerdictKind.TRANSIENT:
+        return ChangeKind.VERDICT_CHANGED, new.reason
+    if new.kind is VerdictKind.REFUTED:
+        return ChangeKind.CLOSED, new.reason
+    if endpoint.address in silent:
+        return ChangeKind.UNREACHABLE, new.reason
+    return ChangeKind.NOW_FILTERED, new.reason
+
+
+def _silent_hosts(before: Side, after: Side) -> frozenset[Address]:
+    """Hosts with something open before, on which nothing at all answers now."""
+    had = {e.address for e, verdict in before.verdicts.items() if verdict.kind in _OPEN}
+    quiet = (VerdictKind.FILTERED, VerdictKind.UNKNOWN)
+    answered = {
+        e.address
+        for e, verdict in after.verdicts.items()
+        if verdict.kind not in quiet or verdict.reason == reasons.ICMP_REFUSED
+    }
+    return frozenset(had - answered)
+
+
+def _another_service(old: Service | None, new: Service | None) -> bool:
+    if old is None or new is None or old.method != "probed" or new.method != "probed":
+        return False
+    return _identity(old) != _identity(new)
+
+
+def _identity(service: Service) -> tuple[str, ...]:
+    return service.name, service.product, service.version, service.tunnel
+
+
+def _confidence(old: Verdict | None, new: Verdict | None) -> float:
+    sides = [verdict.confidence for verdict in (old, new) if verdict is not None]
+    confidence = 1.0
+    for side in sides:
+        confidence *= side
+    return round(confidence, 4)
+
+
+def differences(before: RunPlan, after: RunPlan) -> tuple[str, ...]:
+    """What about the two runs was not the same, as sentences; empty when they are comparable."""
+    return tuple(_differences(before, after))
+
+
+def _differences(before: RunPlan, after: RunPlan) -> Iterator[str]:
+    old, new = before.scope.admitted, after.scope.admitted
+    if old != new:
+        more, less = (new - old).size, (old - new).size
+        yield f"the scope differs: {more} addresses more and {less} less than before"
+    if before.policy.ports != after.policy.ports:
+        yield f"the ports differ: {before.ports} before, {after.ports} now"
+    pairs = (
+        ("the methods differ", _methods(before), _methods(after)),
+        ("the vantage differs", before.policy.vantage, after.policy.vantage),
+        ("the profile differs", before.profile, after.profile),
+        ("the rate differs", str(before.policy.ceilings.rate), str(after.policy.ceilings.rate)),
+        ("the tools differ", _tools(before), _tools(after)),
+    )
+    for what, then, now in pairs:
+        if then != now:
+            yield f"{what}: {then} before, {now} now"
+
+
+def _methods(plan: RunPlan) -> str:
+    return ", ".join((plan.policy.sweep, *plan.policy.methods))
+
+
+def _tools(plan: RunPlan) -> str:
+    return ", ".join(f"{name} {version}" for name, version in plan.tools)

@@ -1,0 +1,400 @@
+"""Plan what is missing, start what is due, settle what came back, until nothing is due.
+
+Batches flow: while one is being corroborated the next is being discovered, and a rescan that is
+due in an hour holds nobody up. A task starts when its time has come, a lease of the rate budget
+covers what it sends, and a place is free for its tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline.budget import Budget, Lease
+from pipeline.errors import NotAdmitted, Refused, ToolError
+from pipeline.executor import Executor
+from pipeline.ledger import Ledger
+from pipeline.model import (
+    Answer,
+    Batch,
+    Evidence,
+    Hole,
+    Method,
+    Purpose,
+    StageName,
+    Task,
+    TaskRecord,
+    TaskState,
+)
+from pipeline.plan import Policy
+from pipeline.store.database import disk_full
+
+SWEEPING_AT_ONCE: Final = 2
+HANDSHAKE_TASKS_AT_ONCE: Final = 32
+RETRY_AFTER: Final = 5.0
+"""Seconds before a task that failed by itself is asked again."""
+_URGENCY: Final = {
+    StageName.PROBE: 0,
+    StageName.RESCAN: 1,
+    StageName.CORROBORATE: 2,
+    StageName.DISCOVER: 3,
+}
+
+Plan = Callable[[Evidence, Policy], Iterable[Task]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What the engine is doing, for people. Rates in packets per second, times as epoch seconds."""
+
+    kind: str
+    text: str
+    batches: int = 0
+    batches_done: int = 0
+    running: tuple[str, ...] = ()
+    waiting_until: float | None = None
+    leased: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Active:
+    """A batch that somebody is working on. ``dirty``: its stages have to plan again."""
+
+    batch: Batch
+    waiting: dict[int, TaskRecord] = field(default_factory=dict)
+    running: set[int] = field(default_factory=set)
+    sweeping: bool = True
+    dirty: bool = True
+
+
+class Engine:
+    """Works off one run. ``clock`` is epoch seconds, ``permitted`` raises when time is up."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        executor: Executor,
+        policy: Policy,
+        stages: Sequence[Plan],
+        folder: Path,
+        budget: Budget,
+        clock: Callable[[], float],
+        permitted: Callable[[float], None],
+        on_event: Callable[[str, str], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._policy = policy
+        self._stages = stages
+        self._folder = folder
+        self._budget = budget
+        self._clock = clock
+        self._permitted = permitted
+        self._on_event = on_event
+        self._on_progress = on_progress
+        self._active: dict[int, _Active] = {}
+        self._ahead: list[Batch] = []
+        self._done = 0
+        self._jobs: dict[asyncio.Task[None], TaskRecord] = {}
+        self._draining = False
+        self._stop_now = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def drain(self) -> None:
+        """Start nothing more, and let what is running end."""
+        self._draining = True
+        self._wake.set()
+
+    def stop_now(self) -> None:
+        """Stop everything; what was running will be asked again on resume."""
+        self._draining = True
+        self._stop_now.set()
+        self._wake.set()
+
+    @property
+    def running(self) -> int:
+        """How many tasks are being asked."""
+        return len(self._jobs)
+
+    async def work(self) -> bool:
+        """Work until nothing is due. True when the run is done, False when it was drained.
+
+        Raises what made it impossible to go on, after everything that runs has been stopped.
+        """
+        self._ahead = list(self._ledger.batches(unfinished_only=True))
+        total = len(self._ledger.batches())
+        self._done = total - len(self._ahead)
+        try:
+            while not self._finished():
+                self._wake.clear()
+                if not self._draining:
+                    self._activate()
+                    self._plan()
+                    self._start_due()
+                self._tell()
+                if self._finished():
+                    break
+                await self._sleep()
+        except BaseException:
+            self.stop_now()
+            raise
+        finally:
+            await self._join()
+        if self._failure is not None:
+            raise self._failure
+        return not self._active and not self._ahead
+
+    def _finished(self) -> bool:
+        if self._failure is not None or self._draining:
+            return not self._jobs
+        return not self._jobs and not self._active and not self._ahead
+
+    def _activate(self) -> None:
+        while self._ahead and sum(a.sweeping for a in self._active.values()) < SWEEPING_AT_ONCE:
+            batch = self._ahead.pop(0)
+            self._active[batch.number] = _Active(batch)
+
+    def _plan(self) -> None:
+        """Let the stages of every batch that is at rest say what is still missing."""
+        now = self._clock()
+        for active in list(self._active.values()):
+            due = any(r.task.not_before <= now for r in active.waiting.values())
+            if active.dirty and not active.running and not due:
+                self._plan_batch(active)
+
+    def _plan_batch(self, active: _Active) -> None:
+        active.dirty = False
+        evidence = self._ledger.evidence(active.batch)
+        new = [task for plan in self._stages for task in plan(evidence, self._policy)]
+        self._ledger.file(new)
+        records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
+        active.waiting = {r.number: r for r in records if r.state is TaskState.PLANNED}
+        active.sweeping = any(r.task.purpose is Purpose.SWEEP for r in active.waiting.values())
+        if not active.waiting:
+            self._ledger.finish_batch(active.batch.number)
+            del self._active[active.batch.number]
+            self._done += 1
+            self._wake.set()
+
+    def _start_due(self) -> None:
+        now = self._clock()
+        self._permitted(now)
+        due = [
+            record
+            for active in self._active.values()
+            for record in active.waiting.values()
+            if record.task.not_before <= now
+        ]
+        due.sort(key=lambda r: (_URGENCY[r.task.stage], r.task.batch, -r.task.endpoints, r.number))
+        for record in due:
+            if not self._has_place(record.task):
+                continue
+            lease = self._budget.lease(self._executor.demand(record.task))
+            if lease is not None:
+                self._start(record, lease)
+
+    def _has_place(self, task: Task) -> bool:
+        handshake = task.method is Method.HANDSHAKE
+        taken = sum(
+            (record.task.method is Method.HANDSHAKE) == handshake for record in self._jobs.values()
+        )
+        return taken < (HANDSHAKE_TASKS_AT_ONCE if handshake else self._policy.concurrency)
+
+    def _start(self, record: TaskRecord, lease: Lease) -> None:
+        task = record.task
+        name = f"{record.number:06d}-{record.attempt + 1}-{task.method}"
+        folder = self._folder / name
+        try:
+            command = self._executor.command(task, lease)
+            attempt = self._ledger.start(
+                record.number,
+                argv=command.argv if command else (),
+                rate=lease.rate,
+                evidence=name,
+                now=self._clock(),
+            )
+        except BaseException:
+            lease.give_back()
+            raise
+        active = self._active[task.batch]
+        del active.waiting[record.number]
+        active.running.add(record.number)
+        job = asyncio.create_task(self._attend(record, attempt, lease, folder))
+        self._jobs[job] = record
+        job.add_done_callback(self._ended)
+        self._on_event("task", f"{task.method} {describe(task)}")
+
+    def _ended(self, job: asyncio.Task[None]) -> None:
+        record = self._jobs.pop(job)
+        active = self._active.get(record.task.batch)
+        if active is not None:
+            active.running.discard(record.number)
+            active.sweeping = active.sweeping and any(
+                r.task.purpose is Purpose.SWEEP
+                for r in [*active.waiting.values(), *self._jobs.values()]
+                if r.task.batch == record.task.batch
+            )
+            active.dirty = True
+        if not job.cancelled() and (error := job.exception()) is not None:
+            self._failure = self._failure or error
+            self.stop_now()
+        self._wake.set()
+
+    async def _attend(self, record: TaskRecord, attempt: int, lease: Lease, folder: Path) -> None:
+        """Carry out one attempt of one task and settle it."""
+
+        def progress(text: str) -> None:
+            # masscan has sent everything and only listens: its share is free. Being wrong about
+            # it is harmless, since the retries are sent before this word appears.
+            if "waiting" in text and record.task.method is Method.MASSCAN_SYN:
+                lease.give_back()
+                self._wake.set()
+
+        try:
+            with _room_on_disk(folder):
+                answer = await self._executor.carry_out(
+                    record.task, lease, folder, stop=self._stop_now, on_progress=progress
+                )
+        except (NotAdmitted, ToolError) as error:
+            answer = Answer(complete=False, problem=error.what)
+            if isinstance(error, NotAdmitted):
+                self._settle_refused(record, attempt, error)
+                return
+        except asyncio.CancelledError:
+            self._ledger.release(record.number, attempt, why="interrupted")
+            raise
+        finally:
+            lease.give_back()
+        if self._stop_now.is_set() and not answer.complete:
+            self._ledger.release(record.number, attempt, why="interrupted")
+            return
+        self._settle(record, attempt, answer, folder)
+
+    def _settle_refused(self, record: TaskRecord, attempt: int, error: Refused) -> None:
+        """The scope got narrower since this was planned: nothing was sent, and nobody knows."""
+        self._on_event("refused", f"task {record.number} was not sent: {error.what}")
+        self._ledger.settle(
+            record.number,
+            attempt,
+            observations=(),
+            holes=_whole(record.task, "no longer in the scope"),
+            outcome=error.what,
+            now=self._clock(),
+            failed=True,
+        )
+
+    def _settle(self, record: TaskRecord, attempt: int, answer: Answer, folder: Path) -> None:
+        if answer.foreign:
+            named = ", ".join(str(endpoint) for endpoint in answer.foreign[:3])
+            self._on_event(
+                "foreign",
+                f"task {record.number}: {record.task.method} reported {len(answer.foreign)} "
+                f"endpoint(s) that nobody asked about, dropped: {named}",
+            )
+        if not answer.complete and record.failures + 1 < self._policy.attempts:
+            self._on_event("retry", f"task {record.number} will be asked again: {answer.problem}")
+            not_before = self._clock() + RETRY_AFTER
+            if self._ledger.put_back(
+                record.number, attempt, why=answer.problem, not_before=not_before
+            ):
+                self._requeue(record)
+            return
+        holes: Iterable[Hole] = answer.holes
+        if not answer.complete:
+            self._on_event("failed", f"task {record.number} failed: {answer.problem}")
+            holes = _whole(record.task, answer.problem)
+        self._ledger.settle(
+            record.number,
+            attempt,
+            observations=answer.observations,
+            holes=holes,
+            evidence_sha256=self._executor.evidence_hash(record.task, folder),
+            outcome=answer.problem,
+            now=self._clock(),
+            failed=not answer.complete,
+        )
+
+    def _requeue(self, record: TaskRecord) -> None:
+        active = self._active[record.task.batch]
+        for found in self._ledger.tasks(record.task.batch):
+            if found.number == record.number:
+                active.waiting[found.number] = found
+
+    async def _sleep(self) -> None:
+        """Until a task ends, a lease cools down, or a task becomes due."""
+        now = self._clock()
+        times = [
+            record.task.not_before - now
+            for active in self._active.values()
+            for record in active.waiting.values()
+            if record.task.not_before > now
+        ]
+        change = self._budget.next_change()
+        if change is not None:
+            times.append(self._budget.seconds_until(change))
+        # Once a second at least: the clock, the authorisation and the scope are looked at again.
+        seconds = max(0.01, min([*times, 1.0]))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _join(self) -> None:
+        while self._jobs:
+            await asyncio.wait(list(self._jobs))
+            await asyncio.sleep(0)
+
+    def _tell(self) -> None:
+        now = self._clock()
+        waits = [
+            r.task.not_before
+            for a in self._active.values()
+            for r in a.waiting.values()
+            if r.task.not_before > now
+        ]
+        self._on_progress(
+            Progress(
+                kind="state",
+                text="",
+                batches=self._done + len(self._active) + len(self._ahead),
+                batches_done=self._done,
+                running=tuple(f"{r.task.method} {describe(r.task)}" for r in self._jobs.values()),
+                waiting_until=min(waits) if waits and not self._jobs else None,
+                leased=self._budget.leased,
+            )
+        )
+
+
+def describe(task: Task) -> str:
+    """What a task asks, in a few words."""
+    hosts, ports = task.targets.addresses.size, len(task.ports)
+    some = next(iter(task.targets.addresses.texts()))
+    more = "" if len(task.targets.addresses.ranges) == 1 else ", …"
+    which = f"port {task.ports}" if ports == 1 else f"{ports} ports"
+    again = f", round {task.round}" if task.round > 1 else ""
+    control = ", control" if task.purpose is Purpose.CONTROL else ""
+    return f"{which} of {hosts} host{'s' if hosts != 1 else ''} ({some}{more}){control}{again}"
+
+
+def _whole(task: Task, why: str) -> Iterable[Hole]:
+    # A sweep that failed is known by its state; one hole for each of its addresses would say no
+    # more and could be a million rows.
+    if task.purpose is Purpose.SWEEP:
+        return ()
+    return [Hole(address=a, ports=None, reason=why) for a in task.targets.addresses]
+
+
+@contextlib.contextmanager
+def _room_on_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(folder) from error
+        raise

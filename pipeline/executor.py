@@ -1,0 +1,215 @@
+"""Carry out one task: the right tool, its command, its output as an answer.
+
+The engine hands over a task and a lease, and gets an answer or an error; it does not know tools.
+This executor works in its own process; others may take the task to another machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline import wire
+from pipeline.addresses import AddressSet
+from pipeline.budget import Demand, Lease
+from pipeline.errors import ToolError
+from pipeline.model import (
+    Aftermath,
+    Answer,
+    Endpoint,
+    Hole,
+    Method,
+    Observation,
+    PortState,
+    Task,
+)
+from pipeline.plan import Policy
+from pipeline.process import Command, run
+from pipeline.scope import Scope
+from pipeline.tools import masscan, nmap
+from pipeline.wire import HandshakeResult
+
+HANDSHAKES: Final = "handshakes.jsonl"
+_AT_ONCE: Final = 256
+_EVIDENCE: Final = {
+    Method.MASSCAN_SYN: masscan.OUTPUT,
+    Method.HANDSHAKE: HANDSHAKES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Carries out tasks on this machine.
+
+    ``scope`` is asked right before anything is sent; ``programs`` are the absolute paths of the
+    tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors held by every tool's
+    guard (the workspace's lock).
+    """
+
+    policy: Policy
+    scope: Callable[[], Scope]
+    programs: Mapping[str, Path]
+    excluded: AddressSet
+    seed: int
+    keep_open: tuple[int, ...] = ()
+    now: Callable[[], float] = field(default=time.time)
+
+    def demand(self, task: Task) -> Demand:
+        """What a task would send."""
+        match task.method:
+            case Method.MASSCAN_SYN:
+                return masscan.demand(task, self.policy)
+            case Method.HANDSHAKE:
+                to_a_host = len(task.ports) * wire.PACKETS_PER_HANDSHAKE
+                return Demand(
+                    hosts=task.targets.addresses,
+                    packets=task.targets.addresses.size * to_a_host,
+                    packets_to_a_host=to_a_host,
+                )
+            case _:
+                return nmap.demand(task, self.policy)
+
+    def command(self, task: Task, lease: Lease) -> Command | None:
+        """The command line of a task; ``None`` for a handshake, which needs no tool."""
+        match task.method:
+            case Method.HANDSHAKE:
+                return None
+            case Method.MASSCAN_SYN:
+                return masscan.command(
+                    task,
+                    self.policy,
+                    lease,
+                    self._program("masscan"),
+                    self.excluded,
+                    # Another order for each batch, the same one when it is asked again.
+                    (self.seed + task.batch) % 2**31,
+                )
+            case _:
+                return nmap.command(task, self.policy, lease, self._program("nmap"))
+
+    async def carry_out(
+        self,
+        task: Task,
+        lease: Lease,
+        folder: Path,
+        *,
+        stop: asyncio.Event,
+        on_progress: Callable[[str], None],
+    ) -> Answer:
+        """Ask, and read the answer. Raises :class:`ToolError`, ``DiskFull`` or ``NotAdmitted``."""
+        command = self.command(task, lease)
+        if command is None:
+            return await self._handshakes(task, lease, folder, stop)
+        finished = await run(
+            command,
+            folder=folder,
+            scope=self.scope,
+            keep_open=self.keep_open,
+            on_progress=on_progress,
+            stop=stop,
+        )
+        tool = masscan if task.method is Method.MASSCAN_SYN else nmap
+        return await asyncio.to_thread(tool.answer, task, folder, finished)
+
+    def evidence_hash(self, task: Task, folder: Path) -> str:
+        """SHA-256 of the file that a task's answer was read from; empty when there is none."""
+        path = folder / _EVIDENCE.get(task.method, nmap.OUTPUT)
+        if not path.exists():
+            return ""
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def _program(self, name: str) -> Path:
+        try:
+            return self.programs[name]
+        except KeyError:
+            raise ToolError(
+                f"{name} is needed to go on and is not installed",
+                hint="install it, then go on with `portproof resume`",
+            ) from None
+
+    async def _handshakes(
+        self, task: Task, lease: Lease, folder: Path, stop: asyncio.Event
+    ) -> Answer:
+        seen: list[Observation] = []
+        holes: list[Hole] = []
+
+        def take(result: HandshakeResult | Hole) -> None:
+            if isinstance(result, Hole):
+                holes.append(result)
+            else:
+                seen.append(_observation(task, result))
+
+        policy = self.policy
+        pace = wire.Pacer(lease.rate, lease.rate_per_host)
+        for speak, ports in (
+            (policy.speaks, task.ports - policy.fragile_ports),
+            (False, task.ports & policy.fragile_ports),
+        ):
+            if not ports:
+                continue
+            await wire.handshakes(
+                [(target, port) for target in task.targets for port in ports],
+                pace=pace,
+                at_most=_AT_ONCE,
+                stop=stop,
+                on_result=take,
+                scope=self.scope,
+                connect_timeout=policy.connect_timeout,
+                listen=policy.listen,
+                speak=speak,
+                source_address=str(policy.source_address) if policy.source_address else None,
+                interface=policy.interface,
+            )
+        _write_handshakes(folder, seen, holes)
+        return Answer(
+            observations=tuple(seen),
+            holes=tuple(holes),
+            complete=not stop.is_set(),
+            problem="stopped" if stop.is_set() else "",
+        )
+
+
+def _observation(task: Task, result: HandshakeResult) -> Observation:
+    aftermath = result.aftermath
+    if aftermath is Aftermath.RESET and result.spoke:
+        aftermath = Aftermath.REJECTED
+    return Observation(
+        endpoint=Endpoint(result.target.address, task.protocol, result.port),
+        method=task.method,
+        purpose=task.purpose,
+        state=result.state,
+        reason=result.reason,
+        time=result.ended,
+        round=task.round,
+        aftermath=aftermath if result.state is PortState.OPEN else None,
+        banner=result.banner.decode("utf-8", "backslashreplace"),
+    )
+
+
+def _write_handshakes(folder: Path, seen: list[Observation], holes: list[Hole]) -> None:
+    lines = [
+        {
+            "endpoint": str(o.endpoint),
+            "state": o.state,
+            "reason": o.reason,
+            "aftermath": o.aftermath,
+            "banner": o.banner,
+            "time": o.time,
+        }
+        for o in sorted(seen, key=lambda o: o.endpoint.sort_key)
+    ]
+    lines += [
+        {"address": str(h.address), "ports": str(h.ports or ""), "gave_up": h.reason} for h in holes
+    ]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / HANDSHAKES, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(line) + "\n" for line in lines)

@@ -1,0 +1,138 @@
+"""masscan: one sweep of a batch, or of a slice of its ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pipeline.addresses import AddressSet
+from pipeline.budget import Demand, Lease
+from pipeline.decide.pace import (
+    PACKETS_PER_SWEEP_PROBE,
+    Ceilings,
+    masscan_probes,
+    masscan_rate,
+    sweep_rate,
+)
+from pipeline.model import Answer, Endpoint, Observation, Task
+from pipeline.parse.masscan import Hit, read_masscan_ndjson
+from pipeline.plan import Policy
+from pipeline.process import Command, Finished
+
+OUTPUT: Final = "hits.ndjson"
+PAUSED: Final = "paused.conf"
+"""masscan leaves this when it was interrupted, although it then exits with 0."""
+OVERHEAD: Final = 8.0
+"""Seconds that a call takes besides sending and waiting: finding the router, starting to listen."""
+
+
+def demand(task: Task, policy: Policy) -> Demand:
+    """Packets that a sweep would send, worst case: every port open, every SYN-ACK reset."""
+    hosts = task.targets.addresses.size
+    allowed = sweep_rate(hosts, policy.ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE)
+    rate = masscan_rate(task.endpoints, allowed, policy.masscan_retries)
+    probes = masscan_probes(task.endpoints, rate, policy.masscan_retries)
+    return Demand(
+        hosts=task.targets.addresses,
+        packets=probes * PACKETS_PER_SWEEP_PROBE,
+        packets_to_a_host=probes * PACKETS_PER_SWEEP_PROBE,
+        most=rate * PACKETS_PER_SWEEP_PROBE,
+        sweep=True,
+    )
+
+
+def seconds(task: Task, rate: float, policy: Policy) -> float:
+    """How long a call takes that sends ``rate`` SYNs per second."""
+    probes = masscan_probes(task.endpoints, rate, policy.masscan_retries)
+    return probes / rate + policy.masscan_wait + OVERHEAD
+
+
+def command(
+    task: Task, policy: Policy, lease: Lease, program: Path, excluded: AddressSet, seed: int
+) -> Command:
+    """The call. The exclusions go along as a second belt: no target lies in them."""
+    hosts = task.targets.addresses.size
+    # The lease may leave less of the per-host ceiling than the whole of it.
+    ceilings = Ceilings(rate=policy.ceilings.rate, rate_per_host=max(1, int(lease.rate_per_host)))
+    allowed = min(
+        lease.rate / PACKETS_PER_SWEEP_PROBE,
+        sweep_rate(hosts, ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE),
+    )
+    rate = max(0.1, masscan_rate(task.endpoints, allowed, policy.masscan_retries))
+    options: list[tuple[str, str | None]] = [
+        ("--includefile", "targets.txt"),
+        ("--ports", str(task.ports)),
+        ("--rate", f"{rate:.2f}"),
+        ("--retries", str(policy.masscan_retries)),
+        ("--wait", str(policy.masscan_wait)),
+        ("--seed", str(seed)),
+        ("--output-format", "ndjson"),
+        ("--output-filename", OUTPUT),
+    ]
+    if excluded:
+        options.insert(1, ("--excludefile", "exclude.txt"))
+    if policy.interface:
+        options.append(("--interface", policy.interface))
+    if policy.source_address:
+        options.append(("--source-ip", str(policy.source_address)))
+    return Command(
+        program=str(program),
+        options=tuple(options),
+        targets=task.targets,
+        deadline=seconds(task, rate, policy) * 1.3 + 20,
+        excluded=excluded or None,
+        target_format="ranges",
+        progress_from="stderr",
+    )
+
+
+def answer(task: Task, folder: Path, finished: Finished) -> Answer:
+    """Read what masscan wrote. An empty file after a proper end is a complete, empty answer."""
+    seen: list[Observation] = []
+    foreign: list[Endpoint] = []
+
+    def take(hit: Hit) -> None:
+        endpoint = Endpoint(hit.address, hit.protocol, hit.port)
+        asked = hit.address in task.targets and hit.port in task.ports
+        if not asked or hit.protocol is not task.protocol:
+            foreign.append(endpoint)
+            return
+        seen.append(
+            Observation(
+                endpoint=endpoint,
+                method=task.method,
+                purpose=task.purpose,
+                state=hit.state,
+                reason=hit.reason,
+                time=hit.time,
+                ttl=hit.ttl,
+                banner=hit.banner,
+            )
+        )
+
+    output = folder / OUTPUT
+    if not output.exists():
+        return Answer(complete=False, problem=_problem(finished) or "masscan wrote no output")
+    with output.open("rb") as stream:
+        run = read_masscan_ndjson(stream, take)
+    problem = _problem(finished)
+    if (folder / PAUSED).exists():
+        problem = problem or "masscan was interrupted before it had sent everything"
+    if run.truncated:
+        problem = problem or "masscan's output is cut off"
+    return Answer(
+        observations=tuple(seen), complete=not problem, problem=problem, foreign=tuple(foreign)
+    )
+
+
+def _problem(finished: Finished) -> str:
+    if finished.timed_out:
+        return "masscan did not end before its deadline and was stopped"
+    if finished.stopped:
+        return "masscan was stopped"
+    if finished.signal is not None:
+        return f"masscan was ended by signal {finished.signal}"
+    if finished.exit_code != 0:
+        said = finished.stderr_tail.strip().splitlines()
+        return f"masscan exited with {finished.exit_code}: {said[-1] if said else 'no message'}"
+    return ""

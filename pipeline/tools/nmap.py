@@ -1,0 +1,251 @@
+"""nmap: SYN, connect and version scans of exact groups, and sweeps where masscan cannot go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pipeline.addresses import Address
+from pipeline.budget import Demand, Lease
+from pipeline.decide.pace import MARGIN
+from pipeline.model import (
+    Answer,
+    Endpoint,
+    Hole,
+    Method,
+    Observation,
+    PortState,
+    Purpose,
+    Task,
+)
+from pipeline.parse import ParseError
+from pipeline.parse.nmap_xml import HostResult, PortResult, read_nmap_xml
+from pipeline.plan import Policy
+from pipeline.ports import PortSet
+from pipeline.process import Command, Finished
+
+OUTPUT: Final = "nmap.xml"
+PACKETS_PER_SYN: Final = 2
+"""A SYN, and the kernel's reset when a SYN-ACK comes back."""
+PACKETS_PER_CONNECT: Final = 4
+"""SYN, ACK, the acknowledgement of a greeting, and the reset that ends the connection."""
+PACKETS_PER_VERSION_PROBE: Final = 50
+"""In the worst second, all scripts included: measured 5 to 38 in the lab, 38 for ssh-hostkey.
+nmap cannot throttle version probes and scripts, so a task has few of them per host."""
+
+
+def packets_per_probe(method: Method) -> int:
+    """Packets that leave for one probe of an open port."""
+    if method is Method.NMAP_VERSION:
+        return PACKETS_PER_VERSION_PROBE
+    return PACKETS_PER_CONNECT if method is Method.NMAP_CONNECT else PACKETS_PER_SYN
+
+
+def demand(task: Task, policy: Policy) -> Demand:
+    """Packets that a call would send, worst case: nothing answers, or everything is open."""
+    hosts, ports = task.targets.addresses.size, len(task.ports)
+    version = task.method is Method.NMAP_VERSION
+    repeats = 1 if version else policy.nmap_max_retries + 1
+    to_a_host = ports * packets_per_probe(task.method) * repeats
+    return Demand(
+        hosts=task.targets.addresses,
+        packets=hosts * to_a_host,
+        packets_to_a_host=to_a_host,
+        sweep=task.purpose is Purpose.SWEEP,
+        burst=version,
+    )
+
+
+def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
+    """The call. ``--max-rate`` keeps the total, ``--scan-delay`` what one host gets."""
+    per_probe = packets_per_probe(task.method)
+    rate = max(0.1, lease.rate * MARGIN / per_probe)
+    options: list[tuple[str, str | None]] = [
+        ("-n", None),
+        ("-Pn", None),
+        ("-p", str(task.ports)),
+        ("-iL", "targets.txt"),
+        ("-oX", OUTPUT),
+        ("--stats-every", "5s"),
+        ("--max-retries", str(policy.nmap_max_retries)),
+    ]
+    if task.method is Method.NMAP_VERSION:
+        options += _version_options(task, policy)
+    else:
+        options.append(("-sT" if task.method is Method.NMAP_CONNECT else "-sS", None))
+        options.append(("--max-rate", f"{rate:.2f}"))
+        if demand(task, policy).packets_to_a_host > lease.rate_per_host:
+            delay = math.ceil(1000 * per_probe / (lease.rate_per_host * MARGIN))
+            options += [("--scan-delay", f"{delay}ms"), ("--max-scan-delay", f"{delay}ms")]
+    if task.targets.family(6):
+        options.append(("-6", None))
+    if policy.interface:
+        options.append(("-e", policy.interface))
+        if policy.source_address:
+            options.append(("-S", str(policy.source_address)))
+    return Command(
+        program=str(program),
+        options=tuple(options),
+        targets=task.targets,
+        deadline=_deadline(task, policy, lease, rate),
+        progress_from="stdout",
+        privileged=policy.privileged,
+    )
+
+
+def _version_options(task: Task, policy: Policy) -> Iterator[tuple[str, str | None]]:
+    yield ("-sS" if policy.privileged else "-sT"), None
+    yield "-sV", None
+    yield "--version-intensity", str(policy.version_intensity)
+    # All hosts at once: each has few probes, and a silent service takes a minute and a half.
+    yield "--min-parallelism", str(max(1, min(100, task.endpoints)))
+    yield "--min-hostgroup", str(max(1, min(256, task.targets.addresses.size)))
+    if policy.scripts:
+        yield "--script", ",".join(policy.scripts)
+        yield "--script-timeout", "30s"
+
+
+def _deadline(task: Task, policy: Policy, lease: Lease, rate: float) -> float:
+    """Seconds after which the call is hopeless: its sending time thrice, and what silence costs."""
+    ports = len(task.ports)
+    if task.method is Method.NMAP_VERSION:
+        return 300.0 + 200.0 * ports * math.ceil(task.targets.addresses.size / 50)
+    repeats = policy.nmap_max_retries + 1
+    sending = task.endpoints * repeats / rate
+    per_host = ports * repeats * packets_per_probe(task.method) / lease.rate_per_host
+    return 120.0 + 3.0 * max(sending, per_host) + 2.0 * ports * repeats / 10
+
+
+def answer(task: Task, folder: Path, finished: Finished) -> Answer:
+    """Read what nmap wrote: observations, and a hole for all that it gave up on."""
+    reading = _Reading(task, finished.ended)
+    problem = _problem(finished)
+    try:
+        with (folder / OUTPUT).open("rb") as stream:
+            run = read_nmap_xml(stream, reading.take)
+    except FileNotFoundError:
+        return Answer(complete=False, problem=problem or "nmap wrote no output")
+    except ParseError as error:
+        return Answer(complete=False, problem=problem or str(error))
+    if not run.complete:
+        problem = problem or f"nmap's output is not complete: {run.error or 'no end'}"
+    return Answer(
+        observations=tuple(reading.observations),
+        holes=tuple(reading.holes()),
+        complete=not problem,
+        problem=problem,
+        foreign=tuple(reading.foreign),
+    )
+
+
+def _problem(finished: Finished) -> str:
+    if finished.timed_out:
+        return "nmap did not end before its deadline and was stopped"
+    if finished.stopped:
+        return "nmap was stopped"
+    if finished.signal is not None:
+        return f"nmap was ended by signal {finished.signal}"
+    if finished.exit_code != 0:
+        said = finished.stderr_tail.strip().splitlines()
+        return f"nmap exited with {finished.exit_code}: {said[-1] if said else 'no message'}"
+    return ""
+
+
+class _Reading:
+    """Turns the hosts of one output into observations, and keeps count of what is missing."""
+
+    def __init__(self, task: Task, ended: float) -> None:
+        self._task = task
+        self._ended = ended
+        self._answered: dict[Address, set[int] | None] = {}
+        self._timed_out: set[Address] = set()
+        self.observations: list[Observation] = []
+        self.foreign: list[Endpoint] = []
+
+    def take(self, host: HostResult) -> None:
+        if host.address not in self._task.targets:
+            self.foreign += [Endpoint(host.address, p.protocol, p.port) for p in host.ports]
+            return
+        if host.timed_out:
+            self._timed_out.add(host.address)
+            return
+        answered = self._answered.setdefault(host.address, set())
+        time = host.ended or self._ended
+        for result in (*host.ports, *_collapsed(host, self._task)):
+            endpoint = Endpoint(host.address, result.protocol, result.port)
+            if result.port not in self._task.ports or result.protocol is not self._task.protocol:
+                self.foreign.append(endpoint)
+                continue
+            if answered is not None:
+                answered.add(result.port)
+            if self._task.purpose is Purpose.SWEEP and result.state is not PortState.OPEN:
+                continue
+            self.observations.append(self._observation(endpoint, result, time))
+
+    def _observation(self, endpoint: Endpoint, result: PortResult, time: float) -> Observation:
+        version = self._task.method is Method.NMAP_VERSION
+        return Observation(
+            endpoint=endpoint,
+            method=self._task.method,
+            purpose=self._task.purpose,
+            state=result.state,
+            reason=result.reason,
+            time=time,
+            round=self._task.round,
+            ttl=result.ttl or None,
+            service=result.service if version else None,
+        )
+
+    def holes(self) -> Iterator[Hole]:
+        """What was asked and is not in the answer: nmap gave up on it, or on its host."""
+        for address in self._task.targets.addresses:
+            if address in self._timed_out:
+                yield Hole(address=address, ports=None, reason="host timed out")
+                continue
+            answered = self._answered.get(address)
+            if answered is None:
+                yield Hole(address=address, ports=None, reason="host missing in the output")
+                continue
+            missing = PortSet.of(port for port in self._task.ports if port not in answered)
+            if missing:
+                yield Hole(address=address, ports=missing, reason="nmap gave up on the port")
+
+
+def _collapsed(host: HostResult, task: Task) -> Iterator[PortResult]:
+    """The ports that nmap counted instead of listing them, one by one."""
+    listed = {result.port for result in host.ports}
+    for extra in host.extra:
+        named = [reason for reason in extra.reasons if reason.ports is not None]
+        for reason in named:
+            for port in reason.ports or ():
+                yield _quiet(task, port, extra.state, reason.reason)
+        if not named and len(host.extra) == 1:
+            # Before 7.93 nmap did not name them; with one state collapsed they are all the rest.
+            rest = [port for port in task.ports if port not in listed]
+            if len(rest) == extra.count:
+                said = extra.reasons[0].reason if extra.reasons else ""
+                for port in rest:
+                    yield _quiet(task, port, extra.state, said)
+
+
+def _quiet(task: Task, port: int, state: PortState, reason: str) -> PortResult:
+    return PortResult(
+        protocol=task.protocol,
+        port=port,
+        state=state,
+        reason=_singular(reason),
+        ttl=None,
+        service=None,
+    )
+
+
+def _singular(reason: str) -> str:
+    """nmap writes collapsed reasons in the plural: resets, no-responses, host-unreaches."""
+    for plural, one in (("resets", "reset"), ("no-responses", "no-response")):
+        if reason == plural:
+            return one
+    if reason.endswith("prohibiteds"):
+        return reason[:-1]
+    return reason.removesuffix("es") if reason.endswith("unreaches") else reason

@@ -1,0 +1,175 @@
+"""Check that somebody allowed this, admit the targets, and bind the run to what was allowed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from pipeline import __version__
+from pipeline.addresses import Address, AddressSet
+from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE, Ceilings, batch_size
+from pipeline.engagement import Engagement, Resolver, resolve_scope
+from pipeline.errors import ToolError
+from pipeline.model import Batch, Endpoint, Method, Protocol
+from pipeline.plan import Policy, RunPlan
+from pipeline.ports import ALL_PORTS, PortSet
+from pipeline.tools.nmap import PACKETS_PER_VERSION_PROBE
+from pipeline.vantage import Survey, ports_by_frequency
+
+_HIGH_PORTS = PortSet(((20000, 60999),))
+
+
+def authorise(
+    engagement: Engagement,
+    survey: Survey,
+    *,
+    now: float,
+    resolver: Resolver,
+    seed: int,
+    previous_run: int | None = None,
+) -> RunPlan:
+    """The plan of a run, or a refusal.
+
+    Raises ``NotAuthorised`` outside the authorisation's validity, ``NotAdmitted`` when a name
+    resolves outside the scope, and :class:`ToolError` when nmap cannot be used.
+    """
+    engagement.authorisation.require(now)
+    resolved = resolve_scope(engagement, resolver)
+    policy, notes = _policy(engagement, survey, seed)
+    allowed = engagement.authorisation
+    return RunPlan(
+        engagement_file=str(engagement.path),
+        engagement_text=engagement.text,
+        engagement_sha256=engagement.text_sha256,
+        client=engagement.client,
+        engagement=engagement.name,
+        authorisation=(
+            ("reference", allowed.reference),
+            ("signatory", allowed.signatory),
+            ("valid from", allowed.valid_from_text),
+            ("valid until", allowed.valid_until_text),
+            *_document(engagement),
+        ),
+        authorised_from=allowed.valid_from,
+        authorised_until=allowed.valid_until,
+        included=resolved.scope.included,
+        excluded=resolved.scope.excluded,
+        names=tuple((name, tuple(map(str, addresses))) for name, addresses in resolved.names),
+        ports=str(engagement.ports),
+        profile=engagement.profile.name,
+        outputs=engagement.outputs,
+        policy=policy,
+        tools=tuple((tool.name, tool.version) for tool in survey.tools),
+        portproof_version=__version__,
+        previous_run=previous_run,
+        seed=seed,
+        notes=notes,
+    )
+
+
+def _document(engagement: Engagement) -> Iterator[tuple[str, str]]:
+    allowed = engagement.authorisation
+    if allowed.document is not None:
+        yield "document", allowed.document.name
+        yield "document SHA-256", allowed.document_sha256 or ""
+
+
+def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, tuple[str, ...]]:
+    nmap, masscan = survey.tool("nmap"), survey.tool("masscan")
+    if nmap is None:
+        raise next((e for e in survey.missing if "nmap" in e.what), ToolError("nmap is missing"))
+    profile, limits = engagement.profile, engagement.limits
+    by_frequency = ports_by_frequency(nmap.path) if engagement.ports.top else ()
+    ports = engagement.ports.resolve(by_frequency)
+    sweep, methods, notes = _methods(survey)
+    version_probe = profile.version_probe
+    if version_probe and limits.rate_per_host < PACKETS_PER_VERSION_PROBE:
+        version_probe = False
+        notes += (
+            f"no version probes: nmap sends up to {PACKETS_PER_VERSION_PROBE} packets to a host in "
+            f"one second and cannot be slowed down, and limits.rate_per_host is "
+            f"{limits.rate_per_host}",
+        )
+    policy = Policy(
+        ports=ports,
+        ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
+        concurrency=limits.concurrency,
+        sweep=sweep,
+        sweep_instead=methods[0],
+        beyond_sweep=survey.on_link if masscan is not None else AddressSet(),
+        methods=methods,
+        control_ports=_control_ports(ports, profile.control_ports, seed),
+        fragile_ports=profile.fragile_ports,
+        rescan_delays=engagement.rescan_delays,
+        masscan_retries=profile.masscan_retries,
+        masscan_wait=profile.masscan_wait,
+        nmap_max_retries=profile.nmap_max_retries,
+        connect_timeout=profile.handshake_connect_timeout,
+        listen=profile.handshake_listen,
+        speaks=profile.handshake_speaks,
+        version_probe=version_probe,
+        version_intensity=profile.version_intensity,
+        scripts=profile.scripts,
+        attempts=profile.attempts,
+        privileged=nmap.raw,
+        interface=engagement.vantage.interface,
+        source_address=engagement.vantage.source_address,
+        vantage=engagement.vantage.name,
+    )
+    return policy, notes
+
+
+def _methods(survey: Survey) -> tuple[Method, tuple[Method, ...], tuple[str, ...]]:
+    """The sweep's method, the methods of corroboration, and what had to be left out."""
+    nmap, masscan = survey.tool("nmap"), survey.tool("masscan")
+    assert nmap is not None
+    if not nmap.raw:
+        return (
+            Method.NMAP_CONNECT,
+            (Method.NMAP_CONNECT, Method.HANDSHAKE),
+            (
+                "without the privilege to send raw packets there is no masscan and no SYN scan: "
+                "discovery and corroboration are connect scans and handshakes",
+            ),
+        )
+    methods = (Method.NMAP_SYN, Method.NMAP_CONNECT, Method.HANDSHAKE)
+    if masscan is not None and masscan.raw:
+        return Method.MASSCAN_SYN, methods, ()
+    why = next((e.what for e in survey.missing if "masscan" in str(e)), "it may not send packets")
+    return Method.NMAP_SYN, methods, (f"discovery without masscan ({why}): nmap sweeps instead",)
+
+
+def _control_ports(ports: PortSet, count: int, seed: int) -> PortSet:
+    """High ports that the engagement does not name, drawn anew for each run."""
+    unnamed = _HIGH_PORTS - ports if ports != ALL_PORTS else PortSet()
+    draw = random.Random(seed)
+    return PortSet.of(draw.sample(list(unnamed or _HIGH_PORTS), min(count, len(_HIGH_PORTS))))
+
+
+def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:
+    """Cut the scope into host-complete batches; each knows what is expected to be open in it."""
+    policy = plan.policy
+    size = batch_size(
+        len(policy.ports),
+        policy.ceilings,
+        packets_per_probe=PACKETS_PER_SWEEP_PROBE,
+        passes=policy.masscan_retries + 1,
+    )
+    by_address: dict[Address, list[Endpoint]] = {}
+    for endpoint in sorted(set(expected), key=lambda e: e.sort_key):
+        by_address.setdefault(endpoint.address, []).append(endpoint)
+    for number, targets in enumerate(plan.scope.targets().slices(size), start=1):
+        inside = [
+            endpoint
+            for address, endpoints in by_address.items()
+            if address in targets
+            for endpoint in endpoints
+            if endpoint.port in policy.ports
+        ]
+        yield Batch(
+            number=number,
+            targets=targets,
+            protocol=Protocol.TCP,
+            ports=policy.ports,
+            expected=tuple(inside),
+        )

@@ -1,0 +1,16 @@
+"""Give every endpoint that was named a verdict, a reason and a confidence."""
+
+from __future__ import annotations
+
+from pipeline.decide.questions import verdicts
+from pipeline.ledger import Ledger
+from pipeline.model import Endpoint, Verdict
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+
+
+def classify(store: Store, run: RunRecord) -> dict[Endpoint, Verdict]:
+    """Decide from what is filed, file the verdicts, and return them in the order of endpoints."""
+    found = verdicts(Ledger(store, run).everything())
+    store.save_verdicts(run.number, found.values())
+    return found

@@ -33,7 +33,7 @@ class HostDocument(Strict):
     """A host by name, and the networks that its addresses must lie in."""
 
     host: Annotated[str, kinds.text_of(fields.parse_host), WithJsonSchema(kinds.HOST_SCHEMA)] = (
-        Field(examples=["www.example.com"])
+        Field(description="The name of the host.", examples=["www.example.com"])
     )
     expect: list[kinds.Network] = Field(
         min_length=1,
@@ -53,13 +53,17 @@ def _excluded_file(value: object, info: ValidationInfo) -> TargetList:
 class IncludedFile(Strict):
     """A list of targets in plain text: one entry a line, # begins a comment."""
 
-    file: Annotated[TargetList, PlainValidator(_included_file), WithJsonSchema({"type": "string"})]
+    file: Annotated[
+        TargetList, PlainValidator(_included_file), WithJsonSchema({"type": "string"})
+    ] = Field(description="The path of the list, beside this file.", examples=["targets.txt"])
 
 
 class ExcludedFile(Strict):
     """A list of exclusions in plain text: one entry a line, # begins a comment."""
 
-    file: Annotated[TargetList, PlainValidator(_excluded_file), WithJsonSchema({"type": "string"})]
+    file: Annotated[
+        TargetList, PlainValidator(_excluded_file), WithJsonSchema({"type": "string"})
+    ] = Field(description="The path of the list, beside this file.", examples=["targets.txt"])
 
 
 def _kind_of_entry(value: object) -> str | None:

@@ -10,7 +10,7 @@ from typing import Final
 from pipeline.engagement.fields import Listed
 from pipeline.engagement.nodes import Place
 from pipeline.engagement.source import Door, Reported, read_limited
-from pipeline.engagement.wording import printable
+from pipeline.engagement.wording import shown
 
 LARGEST_LIST: Final = 16 << 20
 """Bytes of a list: half a million networks."""
@@ -35,7 +35,7 @@ def read_targets(name: str, door: Door, parse: Callable[[str], Listed]) -> Targe
     path = door.folder / name
     data = read_limited(path, LARGEST_LIST)
     if len(data) > LARGEST_LIST:
-        raise ValueError(f"is larger than {LARGEST_LIST >> 20} MiB (got '{printable(name, 58)}')")
+        raise ValueError(f"is larger than {LARGEST_LIST >> 20} MiB (got {shown(name)})")
     text = door.admit(path, data)
     entries: list[tuple[Listed, Place]] = []
     wrong = 0
@@ -57,4 +57,6 @@ def read_targets(name: str, door: Door, parse: Callable[[str], Listed]) -> Targe
         door.complain(path, Place(line=number + 1, column=1), what)
     if wrong:
         raise Reported
+    if not entries:  # a list that was cut off must not pass for one that excludes nothing
+        raise ValueError(f"holds no entries at all (got {shown(name)})")
     return TargetList(path=path, entries=tuple(entries))

@@ -1,0 +1,153 @@
+"""Profiles: the three that come along, and those of people's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import resources
+from pipeline.engagement import FRAGILE_PORTS, SCRIPTS, Engagement, known_profiles
+from pipeline.errors import Mistake
+from pipeline.ports import PortSet
+
+Mistakes = Callable[[str | bytes], list[Mistake]]
+Engage = Callable[[str | bytes], Engagement]
+Edit = Callable[..., str]
+
+OWN = """\
+name: own
+masscan_retries: 1
+masscan_wait: 2s
+nmap_max_retries: 1
+handshake_connect_timeout: 2s
+handshake_listen: 500ms
+handshake_speaks: false
+control_ports: 1
+version_probe: false
+version_intensity: 0
+scripts: []
+rescan_delays: [1s]
+limits: {rate: 100, rate_per_host: 10, concurrency: 1}
+"""
+
+
+def test_three_profiles_come_along() -> None:
+    assert known_profiles() == ("balanced", "careful", "fast")
+
+
+@pytest.mark.parametrize("name", ["balanced", "careful", "fast"])
+def test_a_profile_that_comes_along_is_sound_and_says_why(
+    name: str, with_line: Edit, engage: Engage
+) -> None:
+    text = with_line("profile", f"profile: {name}").replace("rate_per_host: 50", "concurrency: 1")
+    found = engage(text).profile
+    assert found.name == name
+    assert found.masscan_retries >= 1  # without, masscan loses answers even where nothing is lost
+    assert found.control_ports >= 1
+    assert set(found.scripts) <= set(SCRIPTS)
+    assert found.fragile_ports == FRAGILE_PORTS
+    assert resources.read_text("configs", f"profiles/{name}.yml").count("#") > 5
+
+
+def test_careful_asks_more_gently_and_more_often_than_fast(with_line: Edit, engage: Engage) -> None:
+    text = with_line("limits")
+    careful, balanced, fast = (
+        engage(text.replace("balanced", name)).profile for name in ("careful", "balanced", "fast")
+    )
+    for slow, quick in ((careful, balanced), (balanced, fast)):
+        assert slow.limits.rate < quick.limits.rate
+        assert slow.limits.rate_per_host < quick.limits.rate_per_host
+        assert slow.masscan_retries > quick.masscan_retries
+        assert slow.nmap_max_retries > quick.nmap_max_retries
+        assert sum(slow.rescan_delays) > sum(quick.rescan_delays)
+    assert not careful.handshake_speaks
+
+
+def test_printers_are_fragile() -> None:
+    assert not PortSet.parse("9100-9107") - FRAGILE_PORTS
+
+
+def test_a_profile_of_ones_own_lies_beside_the_engagement(
+    with_line: Edit, engage: Engage, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yml").write_text(OWN)
+    found = engage(with_line("profile", "profile: own.yml"))
+    assert found.profile.name == "own"
+    assert found.profile.handshake_listen == 0.5
+    assert found.profile.masscan_wait == 2
+    assert found.profile.fragile_ports == FRAGILE_PORTS
+    assert found.profile.attempts == 3
+    assert tmp_path / "own.yml" in [file.path for file in found.files]
+
+
+@pytest.mark.parametrize(
+    ("line", "ports"),
+    [
+        ("fragile_ports: 9100-9107", "9100-9107"),
+        ("fragile_ports: [23, 9100]", "23,9100"),
+        ("fragile_ports: []", ""),
+    ],
+)
+def test_naming_the_fragile_ports_replaces_them(
+    line: str, ports: str, with_line: Edit, engage: Engage, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yml").write_text(OWN + line)
+    found = engage(with_line("profile", "profile: own.yml"))
+    assert str(found.profile.fragile_ports) == ports
+
+
+@pytest.mark.parametrize(
+    ("start", "line", "mistake"),
+    [
+        ("name", "nmae: own", "1:1: nmae: is not a key here; did you mean 'name'?"),
+        ("masscan_wait", "masscan_wait: 2500ms", "3:15: masscan_wait: must be whole seconds"),
+        ("masscan_wait", "masscan_wait: 2", "3:15: masscan_wait: needs a unit"),
+        ("masscan_wait", "masscan_wait: 0s", "3:15: masscan_wait: must lie between 1s and 60s"),
+        ("handshake_l", "handshake_listen: 2m", "6:19: handshake_listen: must lie between"),
+        ("handshake_s", "handshake_speaks: no", "7:19: handshake_speaks: must be true or false"),
+        ("version_i", "version_intensity: 10", "10:20: version_intensity: must be at most 9"),
+        ("scripts", "scripts: [ssl-enum-ciphers]", "11:11: scripts[0]: is not one of the scripts"),
+        ("scripts", "scripts: [ssl_cert]", "did you mean 'ssl-cert'? (got 'ssl_cert')"),
+        ("scripts", "scripts: ['ssl-cert,vuln']", "11:11: scripts[0]: is not one of the scripts"),
+        ("limits", "limits: {rate: 10, rate_per_host: 50, concurrency: 1}", "must not exceed rate"),
+        ("limits", "limits: {rate: 10}", "13:1: limits.concurrency: is missing"),
+        ("limits", "fragile_ports: top:10", "13:16: fragile_ports: must name ports one by one"),
+        ("limits", "attempts: 0", "13:11: attempts: must be at least 1"),
+    ],
+)
+def test_mistakes_in_a_profile_have_its_own_lines_and_columns(
+    start: str, line: str, mistake: str, with_line: Edit, mistakes: Mistakes, tmp_path: Path
+) -> None:
+    lines = [line if old.startswith(start) else old for old in OWN.splitlines()]
+    (tmp_path / "own.yml").write_text("\n".join(lines))
+    found = mistakes(with_line("profile", "profile: own.yml"))
+    assert any(f"{tmp_path / 'own.yml'}:" in str(each) and mistake in str(each) for each in found)
+
+
+def test_mistakes_of_a_profile_and_of_the_engagement_come_at_once(
+    with_line: Edit, mistakes: Mistakes, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yml").write_text(OWN.replace("attempts", "x").replace("own", "a b"))
+    found = mistakes(with_line("profile", "profile: own.yml", "client: again"))
+    assert {Path(each.file).name for each in found} == {"engagement.yml", "own.yml"}
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("balancd", "did you mean 'balanced'?"),
+        ("zzz", "known here: balanced, careful, fast"),
+        ("other.yml", "there is no file"),
+        ("../profiles", "is neither a profile nor the name of a YAML file"),
+        ("balanced/../fast", "is neither a profile nor the name of a YAML file"),
+        ("3", "must be text; put it in quotes"),
+    ],
+)
+def test_an_unknown_profile_is_a_mistake_that_lists_the_known_ones(
+    name: str, mistake: str, with_line: Edit, mistakes: Mistakes
+) -> None:
+    found = mistakes(with_line("profile", f"profile: {name}"))
+    assert [(each.line, each.column, each.field) for each in found] == [(14, 10, "profile")]
+    assert mistake in found[0].what

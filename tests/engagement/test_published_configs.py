@@ -1,0 +1,182 @@
+"""What lies in ``configs/``: the schema, the template and the quick start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pipeline import resources
+from pipeline.addresses import AddressSet
+from pipeline.engagement import Engagement, json_schema, load, new_engagement, template
+from pipeline.engagement.nodes import read
+from pipeline.errors import EngagementError
+
+Engage = Callable[[str | bytes], Engagement]
+Edit = Callable[..., str]
+
+CONFIGS = resources.folder("configs")
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    """The published schema."""
+    schema = json.loads((CONFIGS / "engagement.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _plain(text: str) -> Any:
+    root, mistakes = read(text, "engagement.yml")
+    assert root is not None
+    assert not mistakes
+    return root.plain()
+
+
+def test_the_published_schema_is_fresh() -> None:
+    published = json.loads((CONFIGS / "engagement.schema.json").read_text())
+    assert published == json_schema(), (
+        "renew it: python -m pipeline.engagement > configs/engagement.schema.json"
+    )
+
+
+def test_every_key_of_the_schema_is_explained() -> None:
+    schema = json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for name, key in part["properties"].items():
+            target = schema["$defs"][key["$ref"].rpartition("/")[2]] if "$ref" in key else key
+            assert target.get("description"), name
+
+
+def test_the_template_loads_on_the_day_it_is_written(engage: Engage) -> None:
+    today = date(2026, 11, 1)
+    found = engage(new_engagement(today))
+    found.authorisation.require(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
+    found.authorisation.require(datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp())
+    documentation = AddressSet.parse(["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"])
+    assert found.include <= documentation
+
+
+def test_the_template_fits_the_schema(validator: jsonschema.Draft202012Validator) -> None:
+    validator.validate(_plain(new_engagement(date(2026, 11, 1))))
+
+
+def test_the_template_shows_every_key(engage: Engage) -> None:
+    schema = json_schema()
+    names = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
+    missing = {name for name in names if f"{name}:" not in template()}
+    assert not missing
+
+
+def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path: Path) -> None:
+    (tmp_path / "authorisation.pdf").write_bytes(b"x")
+    (tmp_path / "targets.txt").write_text("192.0.2.77\n")
+    lines = []
+    for line in new_engagement(date(2026, 11, 1)).splitlines():
+        body = line.lstrip()
+        key = body.removeprefix("# ").removeprefix("- ").partition(":")[0].partition(" ")[0]
+        offered = body.startswith("# - ") or key in (
+            "timezone", "document", "interface", "source_address", "concurrency", "canaries"
+        )  # fmt: skip
+        lines.append(line.replace("# ", "", 1) if offered else line)
+    found = engage("\n".join(lines))
+    assert found.canaries
+    assert found.vantage.source_address
+    assert found.authorisation.document
+    assert len(found.include_names) == 2
+
+
+def test_the_quickstart_asks_this_machine_only_and_is_valid_for_long(
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    path = CONFIGS / "quickstart.yml"
+    found = load(path, now=datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    found.authorisation.require(datetime(2099, 12, 31, 23, tzinfo=UTC).timestamp())
+    assert found.include == AddressSet.parse(["127.0.0.1"])
+    assert str(found.ports) == "top:100"
+    assert found.rescan_delays == (5.0, 10.0)
+    assert "--workspace" in found.text
+    validator.validate(_plain(found.text))
+
+
+@pytest.mark.parametrize(
+    ("start", "line"),
+    [
+        ("client", ""),
+        ("client", "client: 3"),
+        ("client", "klient: x"),
+        ("  valid_from", "  valid_from: soon"),
+        ("  valid_from", "  valid_from: 20261101"),
+        ("  include", "  include: []"),
+        ("  include", "  include: 192.0.2.1"),
+        ("  include", "  include: [7]"),
+        ("  include", "  include: ['-oN/etc/passwd']"),
+        ("  include", "  include: [{host: x}]"),
+        ("  include", "  include: [{host: -x, expect: [192.0.2.1]}]"),
+        ("ports", "ports: 0"),
+        ("ports", "ports: 65536"),
+        ("ports", "ports: 80-"),
+        ("ports", "ports: http"),
+        ("ports", "ports: 22:22"),
+        ("ports", "ports: ''"),
+        ("ports", "ports: []"),
+        ("ports", "ports: true"),
+        ("vantage", "vantage: {interface: -x}"),
+        ("limits", "limits: {rate: 0}"),
+        ("limits", "limits: {rate: '10'}"),
+        ("limits", "limits: {concurrency: 65}"),
+        ("rescan", "rescan: {delays: [30]}"),
+        ("rescan", "rescan: {delays: [soon]}"),
+        ("rescan", "rescan: {delays: ['']}"),
+        ("rescan", "canaries: [192.0.2.1]"),
+        ("rescan", "outputs: [htm]"),
+    ],
+)
+def test_what_the_loader_refuses_for_its_form_the_schema_refuses_too(
+    start: str,
+    line: str,
+    with_line: Edit,
+    engage: Engage,
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    text = with_line(start, line)
+    assert not validator.is_valid(_plain(text))
+    with pytest.raises(EngagementError):
+        engage(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "line"),
+    [
+        ("ports", "ports: 22"),
+        ("ports", "ports: -100"),
+        ("ports", "ports: [22, '80-90', top:10, all]"),
+        ("ports", "ports: '22, T:80'"),
+        ("ports", "ports: TOP:5"),
+        ("  valid_until", "  valid_until: 2027-10-31T08:00:00+01:00"),
+        ("  valid_until", "  valid_until: 2027-10-31 08:00Z"),
+        ("  include", "  include: [192.0.2.1, 'fd00::/120', www.example.com, 10.0.0.1-9]"),
+        ("  include", "  include: [{host: www.example.com., expect: ['2001:db8::/32']}]"),
+        ("rescan", "rescan: {delays: [1d, 1h30m, 500ms5s]}"),
+        ("rescan", "rescan: {delays: []}"),
+        ("rescan", "canaries: ['[2001:db8::1]:443/tcp', '192.0.2.1:22']"),
+        ("vantage", "vantage: {interface: eth0.5@if2, source_address: '2001:db8::1'}"),
+    ],
+)
+def test_what_the_loader_takes_fits_the_schema(
+    start: str,
+    line: str,
+    with_line: Edit,
+    engage: Engage,
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    text = with_line(start, line).replace("500ms5s", "5s500ms")
+    if "canaries" in text:
+        text = text.replace("[192.0.2.0/24]", "[192.0.2.0/24, '2001:db8::1']")
+    validator.validate(_plain(text))
+    assert engage(text)

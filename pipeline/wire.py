@@ -44,11 +44,18 @@ BANNER_LIMIT: Final = 512
 CONNECT_TIMEOUT_LIMIT: Final = 5.0
 """Seconds: the longest ``connect_timeout``, since Linux sends another SYN each second."""
 
-PACKETS_PER_HANDSHAKE: Final = 10
-"""Packets that leave at most for one handshake."""
+PACKETS_PER_HANDSHAKE: Final = 14
+"""Packets that leave at most for one handshake, with the worst luck at every step.
+
+That is 5 SYNs (one each second), 1 ACK, 4 times the newline, 3 times the FIN (both bounded by
+``TCP_USER_TIMEOUT``) and 1 answer to what the peer says. Usual are 1 where the port is closed, 5
+where it is silent or somebody answers, 6 in a tarpit. Not counted is what a peer extorts by
+repeating itself: TCP answers each repeated SYN-ACK (RFC 9293, 3.10.7).
+"""
 
 _NEWLINE: Final = b"\r\n"
 _ACKNOWLEDGED_WITHIN: Final = 1.0
+_FAREWELL_WITHIN: Final = 0.3
 _MORE_WITHIN: Final = 0.25
 _RECEIVE_BUFFER: Final = 4096
 _SYN_RETRIES: Final = 2
@@ -126,9 +133,10 @@ async def handshake(
 ) -> HandshakeResult | Hole:
     """Connect to one port, listen ``listen`` seconds, and say what came.
 
-    When nothing came and ``speak`` is true, one CR LF is sent and we listen again, a little longer
-    if the acknowledgement is still to come. The connection is ended in order (FIN) and its end is
-    not waited for. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
+    When nothing came and ``speak`` is true, one CR LF is sent and we listen again, longer if the
+    acknowledgement is still to come: one second, or the kernel's retransmission timeout if that is
+    more. The connection is ended in order (FIN) and its end is not waited for. At most
+    :data:`PACKETS_PER_HANDSHAKE` packets leave.
 
     Times are in seconds; ``connect_timeout`` is at most :data:`CONNECT_TIMEOUT_LIMIT`. Raises
     ``ValueError`` for a time out of range, and :class:`~pipeline.errors.NotAdmitted` unless
@@ -239,21 +247,26 @@ class _Conversation:
             return (Aftermath.RESET if number == errno.ECONNRESET else Aftermath.CLOSED), b""
         # From here on only the peer may end the connection, not an ICMP error.
         self._sock.setsockopt(*_RECVERR[self._target.address.version], 0)
+        self._give_up_after(_FAREWELL_WITHIN)
         heard = await self._hear(listen)
         if heard is None and speak:
             heard = await self._speak(listen)
+            self._give_up_after(_FAREWELL_WITHIN)
         elif heard is None:
             heard = Aftermath.SILENCE
         if isinstance(heard, Aftermath):
             return heard, b""
         return Aftermath.DATA, await self._more(heard)
 
+    def _give_up_after(self, seconds: float) -> None:
+        """How long the kernel repeats what is not acknowledged, the FIN after we left included."""
+        milliseconds = math.ceil(seconds * 1000)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
     async def _speak(self, listen: float) -> Aftermath | bytes:
         """Send the newline, and hear what it brings: data, an end, or an acknowledgement."""
-        patience = max(listen, _ACKNOWLEDGED_WITHIN, 2 * (self._connect_seconds or 0))
-        # Also bounds how often the kernel repeats the newline and the FIN after we are gone.
-        milliseconds = math.ceil(patience * 1000)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        patience = max(_ACKNOWLEDGED_WITHIN, self._retransmission_timeout())
+        self._give_up_after(patience)
         until = time.monotonic() + patience
         try:
             self._sock.send(_NEWLINE)
@@ -266,6 +279,12 @@ class _Conversation:
         if heard is None:
             return Aftermath.UNACKNOWLEDGED if self._unacknowledged() else Aftermath.ACKNOWLEDGED
         return heard
+
+    def _retransmission_timeout(self) -> float:
+        """The kernel's own, in seconds: three times the round trip at first (RFC 6298)."""
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 12)
+        microseconds: int = struct.unpack("=8xI", info)[0]
+        return microseconds / 1e6
 
     def _unacknowledged(self) -> int:
         """Bytes that the peer has not acknowledged, sent or not (SIOCOUTQ in tcp(7)).

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.budget import Budget, Lease
+from pipeline.decide.questions import verdicts
 from pipeline.errors import NotAdmitted, Refused, ToolError
 from pipeline.executor import Executor
 from pipeline.ledger import Ledger
@@ -30,6 +31,7 @@ from pipeline.model import (
     Task,
     TaskRecord,
     TaskState,
+    VerdictKind,
 )
 from pipeline.plan import Policy
 from pipeline.store.database import disk_full
@@ -45,20 +47,31 @@ _URGENCY: Final = {
     StageName.DISCOVER: 3,
 }
 
+_DISPUTED: Final = frozenset({VerdictKind.UNRESOLVED, VerdictKind.LIKELY, VerdictKind.TRANSIENT})
+
 Plan = Callable[[Evidence, Policy], Iterable[Task]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What the engine is doing, for people. Rates in packets per second, times as epoch seconds."""
+    """What the engine is doing, for people. Rates in packets per second, times as epoch seconds.
 
-    kind: str
-    text: str
-    batches: int = 0
-    batches_done: int = 0
-    running: tuple[str, ...] = ()
-    waiting_until: float | None = None
-    leased: float = 0.0
+    ``found``, ``confirmed`` and ``disputed`` count endpoints as of each batch's last planning;
+    ``seconds_left`` is extrapolated from the batches that are done, ``None`` before the first.
+    """
+
+    batches: int
+    batches_done: int
+    tasks_done: int
+    tasks_waiting: int
+    running: tuple[str, ...]
+    waiting_until: float | None
+    leased: float
+    ceiling: float
+    found: int
+    confirmed: int
+    disputed: int
+    seconds_left: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +115,10 @@ class Engine:
         self._active: dict[int, _Active] = {}
         self._ahead: list[Batch] = []
         self._done = 0
+        self._done_here = 0
+        self._tasks_done = 0
+        self._began = clock()
+        self._tally: dict[int, tuple[int, int, int]] = {}
         self._jobs: dict[asyncio.Task[None], TaskRecord] = {}
         self._draining = False
         self._stop_now = asyncio.Event()
@@ -173,6 +190,7 @@ class Engine:
     def _plan_batch(self, active: _Active) -> None:
         active.dirty = False
         evidence = self._ledger.evidence(active.batch)
+        self._tally[active.batch.number] = _count(evidence)
         new = [task for plan in self._stages for task in plan(evidence, self._policy)]
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
@@ -182,6 +200,7 @@ class Engine:
             self._ledger.finish_batch(active.batch.number)
             del self._active[active.batch.number]
             self._done += 1
+            self._done_here += 1
             self._wake.set()
 
     def _start_due(self) -> None:
@@ -234,6 +253,7 @@ class Engine:
 
     def _ended(self, job: asyncio.Task[None]) -> None:
         record = self._jobs.pop(job)
+        self._tasks_done += 1
         active = self._active.get(record.task.batch)
         if active is not None:
             active.running.discard(record.number)
@@ -360,15 +380,34 @@ class Engine:
         ]
         self._on_progress(
             Progress(
-                kind="state",
-                text="",
                 batches=self._done + len(self._active) + len(self._ahead),
                 batches_done=self._done,
                 running=tuple(f"{r.task.method} {describe(r.task)}" for r in self._jobs.values()),
                 waiting_until=min(waits) if waits and not self._jobs else None,
                 leased=self._budget.leased,
+                ceiling=self._policy.ceilings.rate,
+                tasks_done=self._tasks_done,
+                tasks_waiting=sum(len(a.waiting) for a in self._active.values()),
+                found=sum(tally[0] for tally in self._tally.values()),
+                confirmed=sum(tally[1] for tally in self._tally.values()),
+                disputed=sum(tally[2] for tally in self._tally.values()),
+                seconds_left=self._seconds_left(now),
             )
         )
+
+    def _seconds_left(self, now: float) -> float | None:
+        if not self._done_here:
+            return None
+        each = (now - self._began) / self._done_here
+        return each * (len(self._active) + len(self._ahead))
+
+
+def _count(evidence: Evidence) -> tuple[int, int, int]:
+    """Endpoints found, confirmed and disputed so far."""
+    decided = verdicts(evidence).values()
+    confirmed = sum(verdict.kind is VerdictKind.CONFIRMED for verdict in decided)
+    disputed = sum(verdict.kind in _DISPUTED for verdict in decided)
+    return len(decided), confirmed, disputed
 
 
 def describe(task: Task) -> str:

@@ -1,0 +1,255 @@
+"""Conduct a run from the first check to the last file: what `run` and `resume` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.addresses import Address
+from pipeline.assembly import assemble
+from pipeline.budget import Budget
+from pipeline.cli.console import Console
+from pipeline.engagement import Engagement, load
+from pipeline.engine import Engine
+from pipeline.errors import DiskFull, Error, Incomplete, NotAuthorised, Refused
+from pipeline.executor import Executor
+from pipeline.ledger import Ledger
+from pipeline.model import RunState, VerdictKind
+from pipeline.plan import RunPlan
+from pipeline.render.document import RunDocument
+from pipeline.scope import Scope
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+from pipeline.vantage import survey
+from pipeline.wire import resolve
+from pipeline.workspace import Workspace, new_run_id
+from stages import NETWORK_STAGES
+from stages.authorise import authorise, batches
+from stages.classify import classify
+from stages.compare import compare_with_previous
+from stages.deliver import deliver
+from stages.report import report
+
+_EXPECTED_AGAIN = frozenset(
+    {VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED}
+)
+
+
+def resolver(name: str) -> tuple[Address, ...]:
+    """The addresses of a name; none when it does not resolve."""
+    try:
+        return resolve(name, timeout=10)
+    except Error:
+        return ()
+
+
+def make_plan(engagement: Engagement, store: Store | None, *, now: float) -> RunPlan:
+    """Authorise a new run: what it may ask, and how. Nothing is sent to a target."""
+    previous = store.previous_complete(engagement.name) if store else None
+    return authorise(
+        engagement,
+        survey(),
+        now=now,
+        resolver=resolver,
+        seed=int(now) & 0x7FFFFFFF,
+        previous_run=previous.number if previous else None,
+    )
+
+
+def start(engagement: Engagement, workspace: Workspace, store: Store, *, now: float) -> RunRecord:
+    """File a new run with its batches; nothing is sent yet."""
+    plan = make_plan(engagement, store, now=now)
+    run = store.create_run(plan, run_id=new_run_id(now), now=now)
+    expected = list(engagement.canaries)
+    if plan.previous_run is not None:
+        admitted = plan.scope.admitted
+        expected += [
+            endpoint
+            for endpoint, verdict in store.verdicts(plan.previous_run).items()
+            if verdict.kind in _EXPECTED_AGAIN and endpoint.address in admitted
+        ]
+    Ledger(store, run).add_batches(batches(plan, expected))
+    return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run that came to its end, and the files that were written."""
+
+    run: RunRecord
+    document: RunDocument
+    files: tuple[Path, ...]
+
+
+def conduct(
+    run: RunRecord, workspace: Workspace, store: Store, console: Console, *, lock: int
+) -> Outcome:
+    """Ask until nothing is left to ask, then decide, compare, report and deliver.
+
+    Raises :class:`Incomplete` when it was interrupted, and what made it impossible to go on; what
+    was finished is then on file, reported as far as it goes, and the run can be resumed.
+    """
+    folder = workspace.run_folder(run.id)
+    try:
+        finished = asyncio.run(_network_half(run, store, console, folder, lock))
+    except Error as error:
+        _leave(run, store, folder, because=error.what)
+        raise
+    if not finished:
+        _leave(run, store, folder, because="interrupted")
+        raise Incomplete(
+            f"run {run.id} was interrupted; what was finished is kept",
+            hint=f"go on with `portproof resume {run.id}`",
+        )
+    return desk_half(run, store, folder, state=RunState.COMPLETE)
+
+
+def desk_half(run: RunRecord, store: Store, folder: Path, *, state: RunState) -> Outcome:
+    """Classify, compare, report, deliver: from the store alone."""
+    classify(store, run)
+    compare_with_previous(store, run)
+    store.set_state(run.number, state, now=time.time())
+    closed = store.run(run.id)
+    document = assemble(store, closed)
+    files = deliver(folder, report(document, run.plan.outputs), run_id=run.id)
+    return Outcome(run=closed, document=document, files=files)
+
+
+def _leave(run: RunRecord, store: Store, folder: Path, *, because: str) -> None:
+    """Note why a run stops here, and report what there is; a full disk must not hide the cause."""
+    try:
+        store.set_state(run.number, RunState.INCOMPLETE, now=time.time(), because=because)
+        store.add_event(run.number, "stopped", because, now=time.time())
+        classify(store, run)
+        document = assemble(store, store.run(run.id))
+        deliver(folder, report(document, run.plan.outputs), run_id=run.id)
+    except DiskFull:
+        return
+
+
+async def _network_half(
+    run: RunRecord, store: Store, console: Console, folder: Path, lock: int
+) -> bool:
+    plan = run.plan
+    ledger = Ledger(store, run)
+    again = ledger.recover()
+    if again:
+        console.event("recovered", f"{again} task(s) were cut off and will be asked again")
+
+    def on_event(kind: str, text: str) -> None:
+        if kind != "task":
+            store.add_event(run.number, kind, text, now=time.time())
+        console.event(kind, text)
+
+    engine = Engine(
+        ledger=ledger,
+        executor=Executor(
+            policy=plan.policy,
+            scope=current_scope(plan),
+            programs=survey().programs,
+            excluded=plan.excluded,
+            seed=plan.seed,
+            keep_open=(lock,),
+        ),
+        policy=plan.policy,
+        stages=NETWORK_STAGES,
+        folder=folder / "tasks",
+        budget=Budget(plan.policy.ceilings, time.monotonic),
+        clock=time.time,
+        permitted=_permitted(plan),
+        on_event=on_event,
+        on_progress=console.progress,
+    )
+    with console.live(f"run {run.id}"):
+        _on_interrupt(engine, console)
+        return await engine.work()
+
+
+def _on_interrupt(engine: Engine, console: Console) -> None:
+    """Ctrl-C once: end what is running. Twice: stop it."""
+    asked = 0
+
+    def interrupted() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1 and engine.running:
+            console.event(
+                "interrupted",
+                f"finishing {engine.running} running task(s); Ctrl-C again stops at once",
+            )
+            engine.drain()
+        else:
+            console.event("interrupted", "stopping at once")
+            engine.stop_now()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+
+
+def _permitted(plan: RunPlan) -> Callable[[float], None]:
+    def check(now: float) -> None:
+        if not plan.authorised_from <= now < plan.authorised_until:
+            raise NotAuthorised(
+                "the authorisation is not valid any more: nothing more is sent",
+                hint="have it renewed; `portproof resume` goes on within the new validity",
+            )
+
+    return check
+
+
+def current_scope(plan: RunPlan) -> Callable[[], Scope]:
+    """What may be asked *now*: the run's scope, less what the file excludes by now.
+
+    The file is read again when it has changed; while it cannot be read, the last good one holds.
+    """
+    path = Path(plan.engagement_file)
+    seen: tuple[int, int] | None = None
+    scope = plan.scope
+
+    def ask() -> Scope:
+        nonlocal seen, scope
+        with contextlib.suppress(OSError, Error):
+            status = path.stat()
+            mark = status.st_mtime_ns, status.st_size
+            if mark != seen:
+                seen = mark
+                scope = plan.scope.without([load(path).exclude])
+        return scope
+
+    return ask
+
+
+def renewed(run: RunRecord, *, now: float) -> RunRecord:
+    """The run as it may go on now: within the validity that the engagement file has by now.
+
+    Raises ``NotAuthorised`` outside of it, and :class:`Refused` when the file has become one
+    about another engagement.
+    """
+    path = Path(run.plan.engagement_file)
+    if path.exists():
+        engagement = load(path)
+        if engagement.name != run.plan.engagement:
+            raise Refused(
+                f"the file is now about the engagement {engagement.name!r}, and the run about "
+                f"{run.plan.engagement!r}",
+                where=str(path),
+                hint="start a new run",
+            )
+        allowed = engagement.authorisation
+        allowed.require(now)
+        run = replace(
+            run,
+            plan=replace(
+                run.plan,
+                authorised_from=allowed.valid_from,
+                authorised_until=allowed.valid_until,
+            ),
+        )
+    _permitted(run.plan)(now)
+    return run

@@ -1,0 +1,110 @@
+"""What a person or a log sees while a run goes on. Everything here goes to stderr.
+
+On a terminal: a live picture, redrawn in place. Otherwise: one line per event, no colour. What
+came from the network is made visible before it is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.render.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from pipeline.engine import Progress
+
+_ALWAYS = frozenset({"failed", "foreign", "refused", "interrupted", "stopped", "recovered"})
+_RECENT = 6
+_DRAW_EVERY = 0.25
+
+
+class Console:
+    """Progress and messages of one run."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._title = ""
+        self._recent: list[str] = []
+        self._drawn = 0.0
+
+    def say(self, text: str) -> None:
+        """A message to the person; silenced by ``--quiet``."""
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def event(self, kind: str, text: str) -> None:
+        """Something happened. Quiet keeps the troubles only."""
+        if self._quiet and kind not in _ALWAYS:
+            return
+        line = f"{datetime.now(UTC):%H:%M:%S} {kind}: {visible(text)}"
+        if self._live is None:
+            print(line, file=sys.stderr, flush=True)
+            return
+        self._recent = [*self._recent, line][-_RECENT:]
+
+    def progress(self, progress: Progress) -> None:
+        """Where the run stands; drawn at most four times a second."""
+        if self._live is None or time.monotonic() - self._drawn < _DRAW_EVERY:
+            return
+        self._drawn = time.monotonic()
+        self._live.update(self._picture(progress))
+
+    @contextlib.contextmanager
+    def live(self, title: str) -> Iterator[None]:
+        """Draw progress while the block runs, where there is a terminal to draw on."""
+        if self._quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console as RichConsole
+        from rich.live import Live
+
+        self._title = title
+        with Live(console=RichConsole(stderr=True), refresh_per_second=4, transient=True) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def _picture(self, progress: Progress) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(self._title, style="bold"),
+            ProgressBar(total=max(1, progress.batches), completed=progress.batches_done, width=24),
+            Text(f"{progress.batches_done}/{progress.batches} batches"),
+            Text(f"{progress.leased:,.0f} of {progress.ceiling:,.0f} packets/s leased"),
+        )
+        counts = Text(
+            f"tasks {progress.tasks_done} done, {len(progress.running)} running, "
+            f"{progress.tasks_waiting} waiting   "
+            f"endpoints {progress.found} found, {progress.confirmed} confirmed, "
+            f"{progress.disputed} disputed"
+        )
+        lines = [Text(f"  {what}", style="cyan") for what in progress.running[:8]]
+        if progress.waiting_until is not None:
+            seconds = max(0, progress.waiting_until - time.time())
+            lines.append(Text(f"  next re-scan in {seconds:.0f} s", style="yellow"))
+        if progress.seconds_left is not None:
+            counts.append(f"   about {_clock(progress.seconds_left)} left")
+        recent = [Text(line, style="dim") for line in self._recent]
+        return Group(head, counts, *lines, *recent)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

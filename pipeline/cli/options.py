@@ -1,0 +1,62 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.workspace import Workspace
+
+DEFAULT_FILE = Path("engagement.yml")
+
+EngagementFile = Annotated[
+    Path, typer.Argument(metavar="ENGAGEMENT", help="The engagement file (YAML).")
+]
+WorkspaceFolder = Annotated[
+    Path | None,
+    typer.Option("--workspace", help="Where database and runs live; else beside the engagement."),
+]
+Here = Annotated[
+    Path,
+    typer.Option("--workspace", help="The workspace, with its portproof.db."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only troubles, no progress.")]
+RunReference = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, `last`, or `last~2` for two before it.")
+]
+
+
+class Format(StrEnum):
+    """How a command prints what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputFormat = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
+
+
+def workspace_of(file: Path, folder: Path | None) -> Workspace:
+    """The workspace of an engagement file, or the folder that was named instead."""
+    from pipeline.workspace import Workspace
+
+    return Workspace((folder or file.parent).absolute())
+
+
+def existing_database(folder: Path) -> Path:
+    """The database of a workspace. Raises ``UsageError`` when there is none."""
+    from pipeline.errors import UsageError
+    from pipeline.workspace import Workspace
+
+    path = Workspace(folder.absolute()).database
+    if not path.exists():
+        raise UsageError(
+            "there is no portproof.db here, so no run either",
+            where=str(folder),
+            hint="name the folder of the engagement file with --workspace",
+        )
+    return path

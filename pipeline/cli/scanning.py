@@ -1,0 +1,130 @@
+"""Commands that send packets: run, resume, verify."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.options import (
+    DEFAULT_FILE,
+    EngagementFile,
+    Format,
+    Here,
+    OutputFormat,
+    Quiet,
+    WorkspaceFolder,
+    existing_database,
+    workspace_of,
+)
+
+if TYPE_CHECKING:
+    from pipeline.cli.conduct import Outcome
+    from pipeline.cli.console import Console
+
+
+def run(
+    engagement: EngagementFile = DEFAULT_FILE,
+    workspace: WorkspaceFolder = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and send nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    output: OutputFormat = Format.TEXT,
+) -> int:
+    """Scan what the engagement admits, prove what is open, and write the report."""
+    from pipeline.cli.conduct import conduct, start
+    from pipeline.cli.console import Console
+    from pipeline.cli.starting import check
+    from pipeline.engagement import load
+    from pipeline.store.runs import Store
+
+    if dry_run:
+        return check(engagement, workspace, output)
+    now = time.time()
+    loaded = load(engagement, now=now)
+    place = workspace_of(engagement, workspace)
+    console = Console(quiet=quiet)
+    with place.lock(now=now) as lock, Store(place.database) as store:
+        record = start(loaded, place, store, now=now)
+        _introduce(console, record.id, record.plan.notes)
+        outcome = conduct(record, place, store, console, lock=lock)
+    return _conclude(outcome, console, output)
+
+
+def resume(
+    run_id: Annotated[
+        str,
+        typer.Argument(metavar="[RUN]", help="The run to go on with; else the newest unfinished."),
+    ] = "",
+    workspace: Here = Path(),
+    quiet: Quiet = False,
+    output: OutputFormat = Format.TEXT,
+) -> int:
+    """Go on with a run that was interrupted, killed, or ran out of disk."""
+    from pipeline.cli.conduct import conduct, renewed
+    from pipeline.cli.console import Console
+    from pipeline.errors import UsageError
+    from pipeline.model import RunState
+    from pipeline.store.runs import Store
+    from pipeline.workspace import Workspace
+
+    existing_database(workspace)
+    place = Workspace(workspace.absolute())
+    console = Console(quiet=quiet)
+    now = time.time()
+    with place.lock(now=now) as lock, Store(place.database) as store:
+        if run_id:
+            record = store.run(run_id)
+        else:
+            open_runs = [r for r in store.runs() if r.state is not RunState.COMPLETE]
+            if not open_runs:
+                raise UsageError("there is no unfinished run here", where=str(place.folder))
+            record = open_runs[-1]
+        if record.state is RunState.COMPLETE:
+            raise UsageError(f"run {record.id} is complete", hint="start a new one")
+        record = renewed(record, now=now)
+        store.set_state(record.number, RunState.RUNNING)
+        console.event("resumed", f"run {record.id}")
+        outcome = conduct(record, place, store, console, lock=lock)
+    return _conclude(outcome, console, output)
+
+
+def verify(
+    endpoint: Annotated[
+        str, typer.Argument(metavar="HOST:PORT", help="One endpoint of the scope.")
+    ],
+    engagement: Annotated[
+        Path, typer.Option("--engagement", "-e", help="The engagement that admits it.")
+    ] = DEFAULT_FILE,
+    output: OutputFormat = Format.TEXT,
+) -> int:
+    """Check one endpoint by hand: a handshake, then nmap's version probe."""
+    from pipeline.cli.verifying import verify_endpoint
+
+    return verify_endpoint(endpoint, engagement, output)
+
+
+def _introduce(console: Console, run_id: str, notes: tuple[str, ...]) -> None:
+    console.event("started", f"run {run_id}")
+    for note in notes:
+        console.event("note", note)
+
+
+def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
+    from pipeline.assembly import needs_action
+    from pipeline.errors import ExitCode
+    from pipeline.render.document_json import render_json
+    from pipeline.render.terminal import verdict_table
+
+    if output is Format.JSON:
+        print(render_json(outcome.document))
+    else:
+        from pipeline.cli.looking import print_table
+
+        print_table(verdict_table(outcome.document))
+    for file in outcome.files:
+        console.say(f"written: {file}")
+    return ExitCode.ACTION_NEEDED if needs_action(outcome.document) else ExitCode.NOTHING_TO_DO

@@ -1,0 +1,87 @@
+"""Commands before the first packet: init, check, doctor."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import (
+    DEFAULT_FILE,
+    EngagementFile,
+    Format,
+    OutputFormat,
+    WorkspaceFolder,
+    workspace_of,
+)
+
+
+def init(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write the engagement.")
+    ] = DEFAULT_FILE,
+) -> int:
+    """Write a commented engagement file to start from; never over an existing one."""
+    from datetime import UTC, datetime
+
+    from pipeline.engagement import new_engagement
+    from pipeline.errors import UsageError
+    from pipeline.files import write_whole
+
+    if file.exists():
+        raise UsageError(
+            "the file exists and was left alone", where=str(file), hint="name another one"
+        )
+    write_whole(file, new_engagement(datetime.now(UTC).date()))
+    print(f"{file} written. Fill in who authorised what, then: portproof check {file}")
+    return 0
+
+
+def check(
+    engagement: EngagementFile = DEFAULT_FILE,
+    workspace: WorkspaceFolder = None,
+    output: OutputFormat = Format.TEXT,
+) -> int:
+    """Validate an engagement and print what a run would send. Sends nothing to a target."""
+    from pipeline.cli.conduct import make_plan
+    from pipeline.cli.planning import preview, preview_lines
+    from pipeline.engagement import load
+    from pipeline.store.runs import Store
+
+    now = time.time()
+    loaded = load(engagement, now=now)
+    database = workspace_of(engagement, workspace).database
+    if database.exists():
+        with Store(database) as store:
+            plan = make_plan(loaded, store, now=now)
+    else:
+        plan = make_plan(loaded, None, now=now)
+    found = preview(plan)
+    if output is Format.JSON:
+        print(json.dumps(found, indent=1))
+    else:
+        print("\n".join(preview_lines(found)))
+    return 0
+
+
+def doctor(
+    engagement: Annotated[
+        Path | None, typer.Argument(metavar="[ENGAGEMENT]", help="Check this one's needs, too.")
+    ] = None,
+    output: OutputFormat = Format.TEXT,
+) -> int:
+    """Look at this machine: tools, versions, privileges, routes, interface, disk."""
+    from pipeline.cli.diagnosing import diagnose
+    from pipeline.errors import ExitCode
+
+    findings = diagnose(engagement)
+    if output is Format.JSON:
+        print(json.dumps([{"what": f.what, "state": f.state, "text": f.text} for f in findings]))
+    else:
+        for finding in findings:
+            print(f"{finding.state:8} {finding.what:14} {finding.text}")
+    broken = any(finding.state == "broken" for finding in findings)
+    return ExitCode.FAILED if broken else ExitCode.NOTHING_TO_DO

@@ -45,14 +45,15 @@ def resolve_scope(engagement: Engagement, resolver: Resolver) -> ResolvedScope:
 
 def _check_whole(engagement: Engagement, scope: Scope) -> None:
     where = printable(str(engagement.path))
-    if not scope.admitted:
+    admitted = scope.admitted
+    if not admitted:
         raise NotAdmitted(
             "the scope is empty once the excluded names are resolved",
             where=where,
             hint="correct scope.exclude",
         )
     for canary in engagement.canaries:
-        if canary.address not in scope.admitted:
+        if canary.address not in admitted:
             raise NotAdmitted(
                 f"the canary {canary} is not in the scope once the names are resolved",
                 where=where,

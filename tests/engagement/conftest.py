@@ -6,9 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipeline.engagement import Engagement, load
 from pipeline.errors import EngagementError, Mistake
+
+# A busy machine is no bug: how long one example takes is not what is tested.
+settings.register_profile("portproof", deadline=None)
+settings.load_profile("portproof")
 
 # Every line is a key of its own, so that a test can replace one and still count the others.
 SOUND = """\

@@ -69,6 +69,18 @@ def test_printers_are_fragile() -> None:
     assert not PortSet.parse("9100-9107") - FRAGILE_PORTS
 
 
+def test_the_list_of_fragile_ports_in_the_comments_is_the_one_that_holds(
+    with_line: Edit, engage: Engage, tmp_path: Path
+) -> None:
+    text = resources.read_text("configs", "profiles/balanced.yml")
+    before, listed = text.split("# fragile_ports:")
+    listed, after = listed.split("]", 1)
+    listed = listed.replace("\n#", "\n")
+    (tmp_path / "own.yml").write_text(f"{before}fragile_ports:{listed}]{after}")
+    found = engage(with_line("profile", "profile: own.yml"))
+    assert found.profile.fragile_ports == FRAGILE_PORTS
+
+
 def test_a_profile_of_ones_own_lies_beside_the_engagement(
     with_line: Edit, engage: Engage, tmp_path: Path
 ) -> None:

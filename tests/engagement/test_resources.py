@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -31,6 +34,27 @@ def _found_in(**places: Path | None) -> Callable[[str], ModuleSpec | None]:
 def test_the_data_folders_are_found() -> None:
     assert (resources.folder("configs") / "quickstart.yml").is_file()
     assert resources.folder("templates").is_dir()
+
+
+def test_an_installed_wheel_uses_its_own_data_and_not_that_of_its_neighbours(
+    tmp_path: Path,
+) -> None:
+    installed = tmp_path / "pipeline"
+    (installed / "_data" / "configs").mkdir(parents=True)
+    (installed / "_data" / "configs" / "x.yml").write_text("ours")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "x.yml").write_text("somebody else's")
+    for name in ("__init__.py", "errors.py", "resources.py"):
+        shutil.copy(ROOT / "pipeline" / name, installed)
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from pipeline import resources\n"
+        "print(resources.read_text('configs', 'x.yml'))\n"
+        "resources.folder('templates')\n"
+    )
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
+    assert ran.stdout == "ours\n"
+    assert "lacks its folder templates/" in ran.stderr
 
 
 def test_a_data_file_is_read_as_text() -> None:

@@ -38,10 +38,11 @@ def main(arguments: list[str]) -> None:
     _adopt_orphans()
     _keep_descriptors()
     try:
+        # Python itself put LC_CTYPE there (PEP 538); the parent never does.
         tool = os.posix_spawn(
             command[0],
             command,
-            os.environ,
+            {name: value for name, value in os.environ.items() if name != "LC_CTYPE"},
             setpgroup=0,
             setsigmask=(),
             setsigdef=signal.valid_signals() - _UNSTOPPABLE,

@@ -534,14 +534,14 @@ class _Stream:
         """Take what a tool that has ended left in the pipe, and the line without an end."""
         left = self.source.read(_PIPE_SIZE) or b""
         self.tail = (self.tail + left)[-_TAIL_LIMIT:]
-        self._take(left + b"\n" if self._line or left else b"")
+        self._take(left, ended=True)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, *, ended: bool = False) -> None:
         if self.problem is not None:
             return  # Only emptying the pipe, or the tool would hang while it is being stopped.
         try:
             self._keep(data)
-            self._tell(data)
+            self._tell(data + b"\n" if ended else data)
         except Exception as problem:  # Whoever waits for the tool raises it.
             self.problem = problem
 

@@ -173,15 +173,16 @@ def read_limited(path: Path, limit: int) -> bytes:
 
     Raises ``ValueError`` with a sentence when there is no such file, or it cannot be read.
     """
+    name = f"'{printable(str(path), 200)}'"
     try:
         if path.exists() and not path.is_file():  # a pipe or a device may never end
-            raise ValueError(f"{shown(str(path))} is not a regular file")
+            raise ValueError(f"{name} is not a regular file")
         with path.open("rb") as file:
             return file.read(limit + 1)
     except FileNotFoundError:
-        raise ValueError(f"there is no file {shown(str(path))}") from None
+        raise ValueError(f"there is no file {name}") from None
     except OSError as problem:
-        raise ValueError(f"cannot read {shown(str(path))}: {problem.strerror}") from None
+        raise ValueError(f"cannot read {name}: {problem.strerror}") from None
 
 
 def source_of(info: ValidationInfo) -> Source:
@@ -199,8 +200,10 @@ def _sentence(error: ErrorDetails) -> str:
         quotes = "; put it in quotes" if isinstance(error["input"], int | float) else ""
         pattern = _SENTENCES.get(error["type"])
         what = pattern.format(quotes=quotes, **context) if pattern else error["msg"]
-    # Some sentences quote the value already.
-    return what if "'" in what or "(got" in what else f"{what} (got {shown(error['input'])})"
+    # Some sentences quote the value already, and a whole section would tell nothing.
+    if "'" in what or "(got" in what or isinstance(error["input"], dict):
+        return what
+    return f"{what} (got {shown(error['input'])})"
 
 
 def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:

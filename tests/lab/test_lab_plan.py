@@ -1,0 +1,178 @@
+"""What is decided before the first packet: hosts, endpoints, truth, rules. No lab needed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+import pytest
+
+from fixtures.lab import PRESETS, Parameters, make
+from fixtures.lab import rules as rule_texts
+from fixtures.lab.classes import CLASSES
+from fixtures.lab.plan import port_list, truth
+from fixtures.lab.services import BY_NAME
+from fixtures.lab.topology import Topology
+
+BASE = Parameters(name="plan")
+presets = pytest.mark.parametrize("preset", sorted(PRESETS))
+
+
+@presets
+def test_the_same_parameters_make_the_same_lab_byte_for_byte(preset: str) -> None:
+    parameters = replace(BASE, preset=preset, seed=42)
+    one, other = make(parameters), make(parameters)
+    assert json.dumps(truth(one)) == json.dumps(truth(other))
+    assert rule_texts.router(one) == rule_texts.router(other)
+    assert rule_texts.target(one) == rule_texts.target(other)
+
+
+def test_another_seed_makes_another_lab() -> None:
+    assert make(BASE).share.endpoints != make(replace(BASE, seed=2)).share.endpoints
+
+
+def test_a_class_is_the_same_whatever_other_classes_a_preset_has() -> None:
+    demo, sets = make(BASE), make(replace(BASE, preset="sets"))
+    assert {e.class_name for e in sets.share.endpoints} == {"differing"}
+    assert "differing" in {e.class_name for e in demo.share.endpoints}
+
+
+def test_regions_of_classes_do_not_overlap_and_leave_the_networks_edges_alone() -> None:
+    networks = [kind.region.in4(BASE.subnet) for kind in CLASSES]
+    networks6 = [kind.region.in6(BASE.prefix6) for kind in CLASSES]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(networks, 2))
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(networks6, 2))
+    assert all(n.subnet_of(BASE.subnet) and n[0] != BASE.subnet[0] for n in networks)
+
+
+def test_every_class_has_a_name_a_sentence_and_hosts_in_the_demonstration() -> None:
+    assert len({kind.name for kind in CLASSES}) == len(CLASSES)
+    assert all(kind.sentence for kind in CLASSES)
+    demo = make(BASE)
+    assert {h.class_name for h in demo.share.hosts} == {kind.name for kind in CLASSES}
+
+
+@presets
+def test_truth_is_about_living_hosts_and_ports_worth_scanning(preset: str) -> None:
+    plan = make(replace(BASE, preset=preset))
+    share = plan.share
+    living = {host.address for host in share.hosts}
+    assert len(living) == len(share.hosts)
+    assert all(e.address in living and e.port in plan.ports for e in share.endpoints)
+    assert len({(e.address, e.port) for e in share.endpoints}) == len(share.endpoints)
+    assert {(e.address, e.port) for e in plan.open_endpoints} == {
+        (i.address, i.port) for i in share.listeners
+    }
+    assert all(listener.service in BY_NAME for listener in share.listeners)
+
+
+@presets
+def test_only_hosts_of_the_scope_may_be_reported(preset: str) -> None:
+    known = truth(make(replace(BASE, preset=preset)))
+
+    def inside(address: str, key: str) -> bool:
+        found = (ip_network(text) for text in known[key])
+        return any(
+            ip_address(address) in n for n in found if n.version == ip_address(address).version
+        )
+
+    for endpoint in known["endpoints"]:
+        key = "include6" if ":" in endpoint["address"] else "include"
+        allowed = (
+            inside(endpoint["address"], key)
+            and not inside(endpoint["address"], "exclude")
+            and not inside(endpoint["address"], "unlisted")
+        )
+        assert allowed == (endpoint["verdicts"] != ["absent"])
+        if allowed:
+            assert (endpoint["verdicts"] == ["confirmed"]) == (endpoint["state"] == "open")
+
+
+def test_an_exclusion_cuts_an_included_network_and_a_neighbour_touches_it() -> None:
+    known = truth(make(BASE))
+    included = [ip_network(text) for text in known["include"]]
+    excluded = next(IPv4Network(t) for t in known["exclude"] if ":" not in t)
+    unlisted = next(IPv4Network(t) for t in known["unlisted"] if ":" not in t)
+    assert any(isinstance(n, IPv4Network) and excluded.subnet_of(n) for n in included)
+    assert excluded.broadcast_address + 1 == unlisted.network_address
+
+
+def test_differing_hosts_all_differ() -> None:
+    plan = make(replace(BASE, preset="sets"))
+    by_host: dict[object, set[int]] = {}
+    for endpoint in plan.open_endpoints:
+        by_host.setdefault(endpoint.address, set()).add(endpoint.port)
+    assert len(by_host) == 300
+    assert len({frozenset(ports) for ports in by_host.values()}) == 300
+    assert {len(ports) for ports in by_host.values()} == {3, 4, 5, 6}
+
+
+@pytest.mark.parametrize("preset", ["demo", "sets"])
+def test_presets_are_of_a_size_that_scans_quickly(preset: str) -> None:
+    plan = make(replace(BASE, preset=preset))
+    included = sum(n.num_addresses for n in plan.share.include if n.version == 4)
+    assert included * len(plan.ports) <= 32_000
+    assert 60 <= len(plan.ports) <= 120
+
+
+def test_a_tiny_lab_has_fewer_than_ten_hosts() -> None:
+    assert len(make(replace(BASE, preset="tiny")).share.hosts) < 10
+
+
+@pytest.mark.parametrize(
+    "subnet", ["10.0.0.0/16", "198.18.0.0/16", "198.19.0.0/16", "172.31.0.0/16"]
+)
+def test_transit_networks_lie_outside_the_labs_own(subnet: str) -> None:
+    topology = Topology.of(replace(BASE, subnet=IPv4Network(subnet)))
+    transits = (topology.scanner_transit, topology.target_transit)
+    assert not any(t.overlaps(IPv4Network(subnet)) for t in transits)
+    assert not transits[0].overlaps(transits[1])
+
+
+def test_ipv6_transit_networks_lie_outside_the_labs_own() -> None:
+    for prefix6 in ("fd00:80::/64", "fd01::/16", "fd01:a50::/48"):
+        topology = Topology.of(replace(BASE, prefix6=IPv6Network(prefix6)))
+        transits = (topology.scanner_transit6, topology.target_transit6)
+        assert not any(t.overlaps(IPv6Network(prefix6)) for t in transits)
+
+
+def test_interface_names_fit_the_kernel() -> None:
+    topology = Topology.of(replace(BASE, name="abcdefghijkl"))
+    names = (
+        topology.scanner_interface,
+        topology.router_interface,
+        topology.router_target_interface,
+        topology.target_interface,
+    )
+    assert all(len(name) <= 15 for name in names)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "Bad"},
+        {"name": "thirteenchars"},
+        {"name": "a/b"},
+        {"name": ""},
+        {"preset": "none"},
+        {"subnet": IPv4Network("10.80.0.0/24")},
+        {"prefix6": IPv6Network("fd00::/120")},
+        {"loss_percent": 101.0},
+    ],
+)
+def test_parameters_that_make_no_lab_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        make(replace(BASE, **wrong))  # type: ignore[arg-type]  # the point of the test
+
+
+def test_loss_is_a_rule_each_way_and_family_after_the_counting() -> None:
+    text = rule_texts.router(make(replace(BASE, loss_percent=2.5)))
+    assert text.count("numgen random mod 10000 < 250 drop") == 4
+    assert text.index("priority -400") < text.index("counter name from_scanner")
+    assert "numgen" not in rule_texts.router(make(BASE))
+
+
+def test_ports_are_written_in_nmaps_syntax() -> None:
+    assert port_list((80, 22, 23, 21, 443, 444)) == "21-23,80,443-444"

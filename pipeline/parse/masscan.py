@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -55,7 +55,7 @@ class MasscanRun:
 
     ``hits`` were handed out, ``duplicates`` had been handed out before (same endpoint and state,
     or same banner), ``oddities`` are lines that could not be used. ``truncated``: the last line
-    has no line feed, so masscan did not finish writing.
+    has no line feed, so masscan did not finish writing; if it says anything, it was handed out.
     """
 
     hits: int
@@ -123,7 +123,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and "ip" in record else None
+    return record if isinstance(record, dict) and "rec_type" in record else None
 
 
 def _hit(record: dict[str, Any]) -> Hit | None:
@@ -166,10 +166,11 @@ def _hit(record: dict[str, Any]) -> Hit | None:
 
 
 def reason_of_flags(flags: str, protocol: Protocol, state: PortState) -> str:
-    """nmap's word for the flags of the answer as masscan joins them, of which it may have 128.
+    """nmap's word for what masscan says about the flags of an answer.
 
-    ``syn-ack-ece`` is a ``syn-ack``, ``rst-ack`` and ``rst`` are a ``reset``; for UDP masscan says
-    ``none``, and nmap's words follow from the state.
+    masscan joins the names of all flags that are set: ``syn-ack-ece`` is a ``syn-ack`` to nmap,
+    ``rst`` and ``rst-ack`` are a ``reset``. For UDP it says ``none``, and nmap's words follow from
+    the state. Flags without ``syn`` and ``rst`` are passed on as they are.
     """
     if protocol is Protocol.UDP:
         return "udp-response" if state is PortState.OPEN else "port-unreach"
@@ -183,11 +184,9 @@ def reason_of_flags(flags: str, protocol: Protocol, state: PortState) -> str:
 
 def _spoken(banner: str) -> str:
     """The banner as text. masscan escapes byte by byte, so UTF-8 arrives as Latin-1."""
-    try:
+    with suppress(ValueError):
         banner = banner.encode("latin-1").decode("utf-8")
-    except ValueError:
-        banner = _storable(banner)
-    return bounded(banner, MAX_BANNER)
+    return bounded(_storable(banner), MAX_BANNER)
 
 
 def _key(hit: Hit) -> int:
@@ -203,14 +202,14 @@ def _key(hit: Hit) -> int:
 def _word(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    return (
-        value if value.isascii() and len(value) <= MAX_WORD else bounded(_storable(value), MAX_WORD)
-    )
+    if value.isascii() and value.isprintable() and len(value) <= MAX_WORD:
+        return value
+    return bounded(_storable(value), MAX_WORD)
 
 
 def _storable(text: str) -> str:
-    """Half a surrogate pair is legal in JSON, and can be neither stored nor printed anywhere."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Half a surrogate pair is legal in JSON and cannot be encoded; PostgreSQL cannot hold NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _address(value: object) -> Address | None:
@@ -225,9 +224,9 @@ def _whole(value: object, most: int) -> int | None:
 
 
 def _seconds(value: object) -> float | None:
-    """masscan writes seconds since the epoch as a string."""
+    """masscan 1.3.2 writes seconds since the epoch as a string; a number will do, too."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
         return float(value)
-    if isinstance(value, (int, float)) and 0 <= value < 1e12 and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12:
         return float(value)
     return None

@@ -261,10 +261,10 @@ class _Reader:
         text = attributes.get(name)
         return self._keep(text) if text else ""
 
-    def _full(self, host: _Host) -> bool:
-        """Takes a little room for one more entry; true, and odd, when there is none."""
-        if host.room >= _ENTRY:
-            host.room -= _ENTRY
+    def _full(self, host: _Host, entries: int = 1) -> bool:
+        """Takes a little room for more entries; true, and odd, when there is none."""
+        if host.room >= entries * _ENTRY:
+            host.room -= entries * _ENTRY
             return False
         self._odd(f"the host says more than {MAX_HOST} characters; the rest is left out")
         return True
@@ -376,17 +376,21 @@ class _Reader:
             return
         count = _whole(attributes.get("count"))
         ports = _ports(attributes["ports"]) if "ports" in attributes else None
-        if count is None or (ports is None and "ports" in attributes):
+        protocol = _PROTOCOLS.get(attributes.get("proto", ""))
+        if (
+            count is None
+            or (ports is None and "ports" in attributes)
+            or (protocol is None and "proto" in attributes)
+        ):
             self._odd(f"a reason that cannot be understood: {attributes}")
             return
-        if self._full(host):
+        if self._full(host, entries=1 + len(ports.ranges if ports else ())):
             return
-        host.room -= _ENTRY * len(ports.ranges if ports else ())
         extra.reasons.append(
             ExtraReason(
                 reason=bounded(attributes.get("reason", ""), MAX_REASON),
                 count=count,
-                protocol=_PROTOCOLS.get(attributes.get("proto", "")),
+                protocol=protocol,
                 ports=ports,
             )
         )

@@ -34,6 +34,7 @@ _CUT_OFF: Final = frozenset(
         expat.errors.XML_ERROR_PARTIAL_CHAR,
     )
 )
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
 # Bytes that no XML document may contain. NUL is not among them: a block of zeros is what a crash
 # of the machine leaves in a file, and reading on behind it could join two hosts into one.
 _CONTROL: Final = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
@@ -74,10 +75,10 @@ class SafeXml:
         chunk = stream.read(CHUNK)
         if not chunk:
             return "the file is empty"
-        # A redirection in PowerShell turns a tool's output into UTF-16. Otherwise the encoding is
-        # fixed, so that the document cannot choose one.
-        wide = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        self._parser = parser = expat.ParserCreate("utf-16" if wide else "utf-8")
+        # A redirection in PowerShell turns a tool's output into UTF-16.
+        wide = chunk.startswith(_UTF_16)
+        # With an encoding given, the document cannot choose one; UTF-16 is still recognised.
+        self._parser = parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._start_doctype
         parser.EntityDeclHandler = self._declare_entity
         parser.StartElementHandler = self._start

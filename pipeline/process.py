@@ -66,15 +66,10 @@ _FILE_OR_STDOUT: Final = rf"-|{_FILE}"
 _TARGETS: Final = re.escape(TARGETS_FILE)
 _EXCLUDE: Final = re.escape(EXCLUDE_FILE)
 _ADDRESS: Final = r"[0-9A-Fa-f.:]+"
-_INTERFACE: Final = r"[A-Za-z0-9_.@-]{1,15}"
+_INTERFACE: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _MAC: Final = r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}"
-# Scripts that only talk to the endpoint itself; categories are refused, since `external` and
-# `broadcast` talk to others.
-_SCRIPT: Final = (
-    "(banner|ftp-anon|http-headers|http-server-header|http-title|rdp-ntlm-info|smb-protocols"
-    "|smb2-security-mode|ssh-auth-methods|ssh-hostkey|ssh2-enum-algos|ssl-cert|ssl-date"
-    "|ssl-enum-ciphers|tls-alpn|tls-nextprotoneg|vnc-info)"
-)
+# Each reads what a service says to everybody. No categories: some talk to others than the target.
+_SCRIPT: Final = "(banner|http-server-header|http-title|ssh-hostkey|ssl-cert)"
 
 OPTIONS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "nmap": {

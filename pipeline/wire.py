@@ -41,16 +41,19 @@ from pipeline.scope import Scope, Target
 BANNER_LIMIT: Final = 512
 """Bytes of a banner that are kept."""
 
-CONNECT_TIMEOUT_LIMIT: Final = 5.0
-"""Seconds: the longest ``connect_timeout``, since Linux sends another SYN each second."""
+CONNECT_TIMEOUT_LIMIT: Final = 6.0
+"""Seconds: nobody is waited for longer, since Linux sends another SYN each second.
 
-PACKETS_PER_HANDSHAKE: Final = 14
+(``tcp_syn_linear_timeouts``, since Linux 6.5; older ones send at 0, 1 and 3 seconds.)
+"""
+
+PACKETS_PER_HANDSHAKE: Final = 15
 """Packets that leave at most for one handshake, with the worst luck at every step.
 
-That is 5 SYNs (one each second), 1 ACK, 4 times the newline, 3 times the FIN (both bounded by
+That is 6 SYNs (one each second), 1 ACK, 4 times the newline, 3 times the FIN (both bounded by
 ``TCP_USER_TIMEOUT``) and 1 answer to what the peer says. Usual are 1 where the port is closed, 5
-where it is silent or somebody answers, 6 in a tarpit. Not counted is what a peer extorts by
-repeating itself: TCP answers each repeated SYN-ACK (RFC 9293, 3.10.7).
+where somebody answers, 6 in a tarpit, and one for each second of silence. Not counted is what a
+peer extorts by repeating itself: TCP answers each repeated SYN-ACK (RFC 9293, 3.10.7).
 """
 
 _NEWLINE: Final = b"\r\n"
@@ -138,20 +141,19 @@ async def handshake(
     more. The connection is ended in order (FIN) and its end is not waited for. At most
     :data:`PACKETS_PER_HANDSHAKE` packets leave.
 
-    Times are in seconds; ``connect_timeout`` is at most :data:`CONNECT_TIMEOUT_LIMIT`. Raises
-    ``ValueError`` for a time out of range, and :class:`~pipeline.errors.NotAdmitted` unless
-    ``scope``, asked right before the connect, still admits the target. A failure of this machine
-    is a :class:`~pipeline.model.Hole`.
+    Times are in seconds; a ``connect_timeout`` beyond :data:`CONNECT_TIMEOUT_LIMIT` is cut. Raises
+    :class:`~pipeline.errors.NotAdmitted` unless ``scope``, asked right before the connect, still
+    admits the target. A failure of this machine is a :class:`~pipeline.model.Hole`.
     """
-    if not 0 < connect_timeout <= CONNECT_TIMEOUT_LIMIT or listen < 0:
-        raise ValueError(f"cannot connect within {connect_timeout} and listen {listen} seconds")
     version = target.address.version
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             _prepare(sock, version, source_address, interface, source_port)
             scope().admit(target.address)
-            return await _Conversation(sock, target, port).hold(connect_timeout, listen, speak)
+            return await _Conversation(sock, target, port).hold(
+                min(connect_timeout, CONNECT_TIMEOUT_LIMIT), listen, speak
+            )
     except OSError as problem:
         return _hole(target, port, problem.errno or 0)
 
@@ -276,6 +278,8 @@ class _Conversation:
         heard = await self._hear(listen)
         while heard is None and self._unacknowledged() and time.monotonic() < until:
             heard = await self._hear(0.1)
+        if heard is Aftermath.RESET:
+            return Aftermath.REJECTED
         if heard is None:
             return Aftermath.UNACKNOWLEDGED if self._unacknowledged() else Aftermath.ACKNOWLEDGED
         return heard

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from ipaddress import summarize_address_range as _summarize
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 
@@ -223,3 +224,7 @@ class AddressSet:
                     current, room = [], size
         if current:
             yield AddressSet(tuple(current))
+
+
+EVERY_IPV6: Final = AddressSet(((_V6_OFFSET, _LAST),))
+"""The whole of the IPv6 address space."""

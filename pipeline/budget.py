@@ -25,8 +25,8 @@ COOLING = 1.0
 class Demand:
     """What a task would send. ``packets`` in total, ``packets_to_a_host`` to the busiest host.
 
-    ``most`` is the highest rate it can use; ``steady`` says that the tool keeps an even pace per
-    host by itself, ``burst`` that it cannot be slowed down per host at all.
+    ``most`` is the highest rate it can use; ``burst`` says that the tool cannot be slowed down, so
+    that a lease has to cover all that it sends.
     """
 
     hosts: AddressSet
@@ -92,7 +92,8 @@ class Budget:
         self._leases = [lease for lease in self._leases if lease.counts_at(now)]
         total = self.ceilings.rate * MARGIN
         rate = min(self._free_rate(total, demand), demand.packets, demand.most)
-        if rate < min(total * LEAST_SHARE, demand.packets, demand.most):
+        least = min(total, demand.packets) if demand.burst else total * LEAST_SHARE
+        if rate < min(least, demand.packets, demand.most):
             return None
         room = self._free_per_host(demand.hosts)
         per_host = min(room, demand.packets_to_a_host)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from pipeline import __version__
-from pipeline.addresses import Address, AddressSet
+from pipeline.addresses import EVERY_IPV6, Address, AddressSet
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE, Ceilings, batch_size
 from pipeline.engagement import Engagement, Resolver, resolve_scope
 from pipeline.errors import ToolError
@@ -75,7 +75,7 @@ def _document(engagement: Engagement) -> Iterator[tuple[str, str]]:
 
 
 def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, tuple[str, ...]]:
-    nmap, masscan = survey.tool("nmap"), survey.tool("masscan")
+    nmap = survey.tool("nmap")
     if nmap is None:
         raise next((e for e in survey.missing if "nmap" in e.what), ToolError("nmap is missing"))
     profile, limits = engagement.profile, engagement.limits
@@ -96,7 +96,7 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         concurrency=limits.concurrency,
         sweep=sweep,
         sweep_instead=methods[0],
-        beyond_sweep=survey.on_link if masscan is not None else AddressSet(),
+        beyond_sweep=_beyond_masscan(survey) if sweep is Method.MASSCAN_SYN else AddressSet(),
         methods=methods,
         control_ports=_control_ports(ports, profile.control_ports, seed),
         fragile_ports=profile.fragile_ports,
@@ -137,6 +137,14 @@ def _methods(survey: Survey) -> tuple[Method, tuple[Method, ...], tuple[str, ...
         return Method.MASSCAN_SYN, methods, ()
     why = next((e.what for e in survey.missing if "masscan" in str(e)), "it may not send packets")
     return Method.NMAP_SYN, methods, (f"discovery without masscan ({why}): nmap sweeps instead",)
+
+
+def _beyond_masscan(survey: Survey) -> AddressSet:
+    """What masscan cannot reach: the links of this host, and IPv6.
+
+    masscan 1.3.2 finds neither its own IPv6 address nor the router's hardware address for it.
+    """
+    return survey.on_link | EVERY_IPV6
 
 
 def _control_ports(ports: PortSet, count: int, seed: int) -> PortSet:

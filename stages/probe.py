@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pipeline.decide import reasons
+from pipeline.decide.pace import MARGIN
 from pipeline.decide.questions import asked, corroborated, facts_by_host, tasks_for, verdicts
 from pipeline.decide.verdict import HostFacts
 from pipeline.model import (
@@ -19,6 +21,8 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.plan import Policy
+from pipeline.ports import PortSet
+from pipeline.tools.nmap import PACKETS_PER_VERSION_PROBE
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
@@ -36,14 +40,32 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
             facts.get(endpoint.address, HostFacts()),
         )
     } - asked(evidence, Method.NMAP_VERSION, Purpose.VERSION)
-    yield from tasks_for(
+    for task in tasks_for(
         evidence,
         policy,
         wanted,
         stage=StageName.PROBE,
         method=Method.NMAP_VERSION,
         purpose=Purpose.VERSION,
-    )
+    ):
+        yield from _small(task, policy)
+
+
+def _small(task: Task, policy: Policy) -> Iterator[Task]:
+    """Cut a task so that all its probes at once stay below both ceilings.
+
+    nmap cannot slow version probes and scripts down: what a task may send in its worst second is
+    limited by how much it asks.
+    """
+    ceilings = policy.ceilings
+    ports_at_once = max(1, ceilings.rate_per_host // PACKETS_PER_VERSION_PROBE)
+    probes_at_once = max(1, int(ceilings.rate * MARGIN / 2) // PACKETS_PER_VERSION_PROBE)
+    ports = list(task.ports)
+    width = min(ports_at_once, probes_at_once)
+    for first in range(0, len(ports), width):
+        some = PortSet.of(ports[first : first + width])
+        for targets in task.targets.slices(max(1, probes_at_once // len(some))):
+            yield replace(task, ports=some, targets=targets)
 
 
 def _believed(verdict: Verdict, heard: Iterable[Observation], facts: HostFacts) -> bool:

@@ -134,5 +134,7 @@ def _problem(finished: Finished) -> str:
         return f"masscan was ended by signal {finished.signal}"
     if finished.exit_code != 0:
         said = finished.stderr_tail.strip().splitlines()
-        return f"masscan exited with {finished.exit_code}: {said[-1] if said else 'no message'}"
+        # The first complaint names the cause; what follows are hints.
+        blamed = [line for line in said if line.startswith(("[-]", "FAIL"))] or said[-1:]
+        return f"masscan exited with {finished.exit_code}: {blamed[0] if blamed else 'no message'}"
     return ""

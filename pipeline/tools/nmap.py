@@ -75,8 +75,11 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
         options += _version_options(task, policy)
     else:
         options.append(("-sT" if task.method is Method.NMAP_CONNECT else "-sS", None))
-        options.append(("--max-rate", f"{rate:.2f}"))
-        if demand(task, policy).packets_to_a_host > lease.rate_per_host:
+        wanted = demand(task, policy)
+        # A call that sends less than a second's share in all cannot exceed it, however fast.
+        if wanted.packets > lease.rate:
+            options.append(("--max-rate", f"{rate:.2f}"))
+        if wanted.packets_to_a_host > lease.rate_per_host:
             delay = math.ceil(1000 * per_probe / (lease.rate_per_host * MARGIN))
             options += [("--scan-delay", f"{delay}ms"), ("--max-scan-delay", f"{delay}ms")]
     if task.targets.family(6):

@@ -36,7 +36,7 @@ def test_the_engagement_of_the_issue_is_read_as_it_stands(
     assert found.exclude == AddressSet.parse(["192.0.2.9"])
     assert str(found.ports) == "top:1000"
     assert found.vantage == Vantage(name="office", interface="eth0")
-    assert found.limits == Limits(rate=10000, rate_per_host=50, concurrency=4)
+    assert found.limits == Limits(rate=10000, rate_per_host=50, concurrency=8)
     assert found.profile.name == "balanced"
     assert found.rescan_delays == (30.0, 300.0, 1800.0)
     assert found.outputs == ("html", "json")
@@ -58,7 +58,7 @@ def test_a_rate_below_the_share_of_the_profile_per_host_lowers_that_too(
     with_line: Callable[..., str], engage: Engage
 ) -> None:
     found = engage(with_line("limits", "limits: {rate: 20}"))
-    assert found.limits == Limits(rate=20, rate_per_host=20, concurrency=4)
+    assert found.limits == Limits(rate=20, rate_per_host=20, concurrency=8)
 
 
 def test_an_empty_list_of_delays_means_no_rescans(

@@ -80,6 +80,7 @@ class SafeXml:
         # With an encoding given, the document cannot choose one; UTF-16 is still recognised.
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._start_doctype
+        # Never called as long as expat announces a document type before what is in it.
         parser.EntityDeclHandler = self._declare_entity
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end

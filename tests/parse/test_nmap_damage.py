@@ -78,6 +78,12 @@ def test_a_second_document_in_the_same_file_is_damage_and_costs_no_host() -> Non
     assert len(hosts) == 2
 
 
+@pytest.mark.parametrize("junk", [b"&", b"&#x1", b"x", b"<", b"\0"])
+def test_junk_behind_the_end_is_damage_however_short(junk: bytes) -> None:
+    run, hosts = read(contents("nmap-syn.xml") + junk)
+    assert (run.truncated, run.complete, len(hosts)) == (True, False, 2)
+
+
 def test_short_reads_change_nothing() -> None:
     class Trickle(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

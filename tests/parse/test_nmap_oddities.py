@@ -201,6 +201,26 @@ def test_a_scan_that_cannot_be_expressed_is_counted(scan_xml: str) -> None:
     assert (run.scans, run.oddities) == ((), 1)
 
 
+def test_scans_without_number_are_counted_and_not_kept() -> None:
+    run, _ = read(document('<scaninfo type="syn" protocol="tcp" services="1"/>' * 70))
+    assert (len(run.scans), run.oddities) == (64, 6)
+
+
+def test_a_host_cannot_say_that_the_run_succeeded() -> None:
+    run, _ = read(
+        document(host_of('<finished time="1" exit="success"/><hosts up="9" down="9" total="9"/>'))
+    )
+    assert (run.complete, run.ended, run.hosts_total) == (False, None, None)
+
+
+def test_an_empty_cpe_is_none() -> None:
+    found = only_host(
+        '<ports><port protocol="tcp" portid="22"><state state="open"/>'
+        '<service name="ssh"><cpe/><cpe></cpe></service></port></ports>'
+    )
+    assert found.ports[0].service == Service(name="ssh")
+
+
 def test_scripts_and_cpes_elsewhere_belong_to_no_port() -> None:
     run, (found,) = read(
         document(

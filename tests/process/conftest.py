@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pipeline.addresses import AddressSet
 from pipeline.process import Command
 from pipeline.scope import Scope, Targets
 
-from .players import PRELUDE, MakeCommand, MakeTool, descriptors
+from .players import PRELUDE, MakeCommand, MakeTool, children, descriptors
 
 
 @pytest.fixture
@@ -59,8 +58,6 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind() -> Iterator[None]:
     """No test may leak a descriptor or a child, zombies included."""
-    before = descriptors()
+    before = descriptors(), children()
     yield
-    assert descriptors() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert (descriptors(), children()) == before

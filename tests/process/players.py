@@ -28,6 +28,12 @@ def descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
 
 
+def children() -> set[int]:
+    """The children of this process that have not been waited for."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+
 def is_alive(pid: int) -> bool:
     """A zombie that its new parent has not collected yet is dead."""
     try:

@@ -325,10 +325,9 @@ async def run(
         refuse_foreign_config()
     with _writing_to(folder):
         _lay_out(command, folder)
-    scope().admit_all(command.targets.addresses)
     cancelled = asyncio.Event()
     attending = asyncio.create_task(
-        _attend(command, folder, keep_open, on_progress, stop or asyncio.Event(), cancelled)
+        _attend(command, folder, scope, keep_open, on_progress, stop or asyncio.Event(), cancelled)
     )
     try:
         return await asyncio.shield(attending)
@@ -346,6 +345,7 @@ async def run(
 async def _attend(
     command: Command,
     folder: Path,
+    scope: Callable[[], Scope],
     keep_open: tuple[int, ...],
     on_progress: Callable[[str], None] | None,
     stop: asyncio.Event,
@@ -355,6 +355,7 @@ async def _attend(
     with contextlib.ExitStack() as closing:
         with _writing_to(folder):
             logs = [closing.enter_context(_create(folder / n)) for n in (STDOUT_FILE, STDERR_FILE)]
+        scope().admit_all(command.targets.addresses)
         started = time.time()
         child = _Child(command, folder, logs, keep_open, on_progress, closing)
         await _first_of((child.gone, child.trouble, stop, cancelled), command.deadline)

@@ -87,3 +87,5 @@ class RunDocument:
     tasks: tuple[TaskRecord, ...]
     events: tuple[Event, ...]
     comparison: Comparison | None = None
+    packets: int | None = None
+    """How many packets were sent, where the tools tell it."""

@@ -1,0 +1,241 @@
+"""A run as one JSON document, for other programs.
+
+``{"format": 1, "run": {…}, "endpoints": [{"address", "protocol", "port", "verdict", "reason",
+"confidence", "service", …}], "coverage": {…}, "changes": {…} or null, "tasks": […],
+"events": […]}``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
+are packets per second, addresses are texts; endpoints are in numeric order. ``service`` is a label
+for people or null, ``service_details`` what it was made of.
+
+Texts are complete and as they came. Nothing in the document can disturb a terminal: control
+characters, C1 and bidirectional ones included, are written as JSON escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
+from pipeline.render.document import Comparison, Finding, RunDocument
+from pipeline.render.text import iso
+
+FORMAT: Final = 1
+"""Grows when a key changes its meaning or goes; new keys do not count."""
+
+_HIDDEN: Final = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def render_json(document: RunDocument) -> str:
+    """The document, one endpoint, task and event per line, UTF-8 when encoded."""
+    return _laid_out(
+        {
+            "format": FORMAT,
+            "run": _run(document),
+            "endpoints": [_endpoint(finding) for finding in _ordered(document)],
+            "coverage": {
+                "gaps": [
+                    {"what": gap.what, "why": gap.why, "endpoints": gap.endpoints}
+                    for gap in document.gaps
+                ],
+                "holes": [_hole(task, hole) for task, hole in document.holes],
+            },
+            "changes": _comparison(document.comparison) if document.comparison else None,
+            "tasks": [_task(record) for record in document.tasks],
+            "events": [
+                {"time": iso(event.time), "kind": event.kind, "text": event.text}
+                for event in document.events
+            ],
+        }
+    )
+
+
+def _ordered(document: RunDocument) -> list[Finding]:
+    return sorted(document.findings, key=lambda finding: finding.verdict.endpoint)
+
+
+def _run(document: RunDocument) -> dict[str, Any]:
+    return {
+        "id": document.run,
+        "client": document.client,
+        "engagement": document.engagement,
+        "state": document.state,
+        "started": iso(document.started),
+        "ended": _iso(document.ended),
+        "portproof": document.portproof_version,
+        "authorisation": dict(document.authorisation),
+        "scope": {
+            "included": document.scope_included,
+            "excluded": document.scope_excluded,
+            "addresses": document.addresses,
+        },
+        "ports": document.ports,
+        "port_count": document.port_count,
+        "vantage": document.vantage,
+        "profile": document.profile,
+        "limits": dict(document.limits),
+        "rescan_delays": document.rescan_delays,
+        "tools": dict(document.tools),
+        "packets": document.packets,
+    }
+
+
+def _endpoint(finding: Finding) -> dict[str, Any]:
+    return {
+        **_verdict(finding.verdict),
+        "service_details": _service(finding.verdict.service),
+        "names": finding.names,
+        "change": finding.change.kind if finding.change else None,
+        "observations": finding.verdict.observations,
+        "evidence": [_observation(observation) for observation in finding.observations],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "address": str(verdict.endpoint.address),
+        "protocol": verdict.endpoint.protocol,
+        "port": verdict.endpoint.port,
+        "verdict": verdict.kind,
+        "reason": verdict.reason,
+        "confidence": round(verdict.confidence, 4),
+        "service": (verdict.service.label or None) if verdict.service else None,
+    }
+
+
+def _service(service: Service | None) -> dict[str, Any] | None:
+    if service is None:
+        return None
+    return {
+        "name": service.name,
+        "product": service.product,
+        "version": service.version,
+        "extra": service.extra,
+        "tunnel": service.tunnel,
+        "hostname": service.hostname,
+        "confidence": service.confidence,
+        "method": service.method,
+        "cpes": service.cpes,
+        "scripts": [{"id": name, "output": output} for name, output in service.scripts],
+        "banner": service.banner,
+    }
+
+
+def _observation(observation: Observation) -> dict[str, Any]:
+    return {
+        "number": observation.number,
+        "task": observation.task,
+        "time": iso(observation.time),
+        "method": observation.method,
+        "purpose": observation.purpose,
+        "round": observation.round,
+        "state": observation.state,
+        "reason": observation.reason,
+        "ttl": observation.ttl,
+        "aftermath": observation.aftermath,
+        "banner": observation.banner,
+        "service": (observation.service.label or None) if observation.service else None,
+    }
+
+
+def _hole(task: int, hole: Hole) -> dict[str, Any]:
+    return {
+        "task": task,
+        "address": str(hole.address),
+        "ports": None if hole.ports is None else str(hole.ports),
+        "reason": hole.reason,
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "against": comparison.against,
+        "against_started": iso(comparison.against_started),
+        "differences": comparison.differences,
+        "changes": [
+            _change(change)
+            for change in sorted(comparison.changes, key=lambda change: change.endpoint)
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "address": str(change.endpoint.address),
+        "protocol": change.endpoint.protocol,
+        "port": change.endpoint.port,
+        "kind": change.kind,
+        "reason": change.reason,
+        "confidence": round(change.confidence, 4),
+        "before": _side(change.before),
+        "after": _side(change.after),
+    }
+
+
+def _side(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    told = _verdict(verdict)
+    return {name: told[name] for name in ("verdict", "reason", "confidence", "service")}
+
+
+def _task(record: TaskRecord) -> dict[str, Any]:
+    task = record.task
+    return {
+        "number": record.number,
+        "key": task.key,
+        "batch": task.batch,
+        "stage": task.stage,
+        "method": task.method,
+        "purpose": task.purpose,
+        "vantage": task.vantage,
+        "round": task.round,
+        "addresses": task.targets.addresses.texts(),
+        "protocol": task.protocol,
+        "ports": str(task.ports),
+        "not_before": iso(task.not_before) if task.not_before else None,
+        "state": record.state,
+        "attempt": record.attempt,
+        "started": _iso(record.started),
+        "ended": _iso(record.ended),
+        "outcome": record.outcome,
+        "arguments": record.argv,
+        "rate": record.rate,
+        "evidence": record.evidence,
+        "evidence_sha256": record.evidence_sha256,
+    }
+
+
+def _iso(time: float | None) -> str | None:
+    return None if time is None else iso(time)
+
+
+def _laid_out(document: Mapping[str, Any]) -> str:
+    """Long lists one item a line: a million lines compare and page better than one."""
+    parts = [f'"{name}":{_laid_out_value(value)}' for name, value in document.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _laid_out_value(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(map(_encoded, value)) + "\n]"
+    if isinstance(value, dict) and any(isinstance(inner, list) for inner in value.values()):
+        parts = [f'"{name}":{_laid_out_value(inner)}' for name, inner in value.items()]
+        return "{" + ",\n".join(parts) + "}"
+    return _encoded(value)
+
+
+def _encoded(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # RFC 8259, section 8.2: a lone surrogate is something no two readers agree about.
+    return _HIDDEN.sub(_json_escape, _SURROGATE.sub("\ufffd", text))
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

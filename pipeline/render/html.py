@@ -1,0 +1,188 @@
+"""A run as one HTML page that needs nothing but itself.
+
+The page carries a content security policy with the hashes of its one style and its one script,
+so nothing else can run in it, whatever a banner contains; and nothing in a banner gets that far:
+every value passes :func:`~pipeline.render.text.visible` and Jinja's escaping on its way out.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from pipeline.decide.reasons import EXPLANATIONS
+from pipeline.model import Endpoint, RunState
+from pipeline.render.changes import group_changes
+from pipeline.render.coverage import percentage, planned, uncovered
+from pipeline.render.document import RunDocument
+from pipeline.render.findings import Group, group
+from pipeline.render.inventory import inventory
+from pipeline.render.method import methods_used
+from pipeline.render.summary import summarise
+from pipeline.render.text import counted, duration, instant, iso, listed, minute, shortened, visible
+from pipeline.render.words import (
+    CHANGES,
+    DISPUTED_VERDICTS,
+    METHODS,
+    VERDICTS,
+    anchor,
+    confidence_text,
+    facts,
+    round_name,
+    service_text,
+)
+from pipeline.resources import folder, read_text
+
+_FINDINGS_TOLD: Final = 1000
+_CHANGES_TOLD: Final = 200
+_ROWS_TOLD: Final = 200
+_BANNER: Final = 400
+_OUTPUT: Final = 4000
+_OUTPUT_LINES: Final = 60
+
+
+def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPLANATIONS) -> str:
+    """The report. Same document, same text; ``explanations`` are sentences by reason code."""
+    style, script = read_text("templates", "report/report.css"), _script()
+    groups = group(document.findings, at_most=_FINDINGS_TOLD)
+    comparison = document.comparison
+    context: dict[str, Any] = {
+        "document": document,
+        "policy": _policy(style, script),
+        "style": Markup(style),  # noqa: S704 -- our own file
+        "script": Markup(script),  # noqa: S704 -- our own file
+        "summary": summarise(document),
+        "figures": _figures(document),
+        "uncovered": uncovered(document),
+        "planned": planned(document),
+        "groups": groups,
+        "told": _told(groups),
+        "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
+        "methods": methods_used(document.tasks),
+        "inventory": inventory(document.findings),
+        "reasons": _reasons(document, explanations),
+        "rows_told": _ROWS_TOLD,
+        "complete": document.state is RunState.COMPLETE,
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def _script() -> str:
+    return read_text("templates", "report/report.js")
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(text: str) -> str:
+    """The source expression that allows exactly this inline element (CSP Level 3, 2.3.1)."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _figures(document: RunDocument) -> tuple[tuple[str, str, int, str], ...]:
+    """(name, class, number, remark): what a reader who has five seconds sees."""
+    findings = document.findings
+    confirmed = [f for f in findings if f.verdict.kind.value == "confirmed"]
+    disputed = [f for f in findings if f.verdict.kind in DISPUTED_VERDICTS]
+    changes = document.comparison.changes if document.comparison else ()
+    gaps = uncovered(document)
+    hosts = len({f.verdict.endpoint.address for f in confirmed})
+    return (
+        ("confirmed open", "confirmed", len(confirmed), f"on {counted(hosts, 'host')}"),
+        ("disputed", "unresolved", len(disputed), "the methods do not agree"),
+        (
+            "changed",
+            "changed",
+            len(changes),
+            "since the last run" if document.comparison else "no earlier run",
+        ),
+        ("not covered", "gap", gaps.endpoints, f"{gaps.share} of the plan"),
+    )
+
+
+def _told(groups: tuple[Group, ...]) -> frozenset[Endpoint]:
+    """The endpoints that have an entry, and so an anchor, of their own."""
+    return frozenset(f.verdict.endpoint for found in groups for f in found.single)
+
+
+def _reasons(document: RunDocument, explanations: Mapping[str, str]) -> dict[str, str]:
+    """Every documented reason code, and whatever else the document names, with its sentence."""
+    used = {finding.verdict.reason for finding in document.findings}
+    if document.comparison:
+        used |= {change.reason for change in document.comparison.changes}
+    unknown = dict.fromkeys(sorted(used - explanations.keys() - {""}), "")
+    return {**explanations, **unknown}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters.update(
+        cut=visible,
+        output=_output,
+        instant=instant,
+        minute=minute,
+        iso=iso,
+        duration=duration,
+        percentage=percentage,
+        anchor=anchor,
+        confidence=confidence_text,
+        label=_label,
+        number=_number,
+    )
+    environment.globals.update(
+        counted=counted,
+        listed=listed,
+        shortened=shortened,
+        facts=facts,
+        round_name=round_name,
+        service_text=service_text,
+        verdicts=VERDICTS,
+        change_meanings=CHANGES,
+        method_names=METHODS,
+        banner_limit=_BANNER,
+    )
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Nothing invisible reaches the page, whatever a template forgets."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _output(text: str) -> Markup:
+    """Several lines from the network, cut to a size that a reader bears."""
+    lines = visible(text, _OUTPUT, newlines=True).strip("\n").split("\n")
+    if len(lines) > _OUTPUT_LINES:
+        rest = len(lines) - _OUTPUT_LINES
+        lines = [*lines[:_OUTPUT_LINES], f"… (+{counted(rest, 'line')})"]
+    return Markup("\n").join(map(escape, lines))
+
+
+def _label(name: str) -> str:
+    """``valid_from`` as people write it: ``Valid from``."""
+    words = name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"

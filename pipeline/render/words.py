@@ -1,0 +1,129 @@
+"""What verdicts, methods, answers and changes are called in front of a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pipeline.model import (
+    Aftermath,
+    ChangeKind,
+    Endpoint,
+    Method,
+    Observation,
+    Purpose,
+    Service,
+    VerdictKind,
+)
+from pipeline.render.text import visible
+
+VERDICTS: Final[Mapping[VerdictKind, str]] = MappingProxyType(
+    {
+        VerdictKind.CONFIRMED: "Open by two independent methods, and somebody was there after the "
+        "handshake. Nothing speaks against it.",
+        VerdictKind.LIKELY: "Open by one method or without proof of a listener; not contradicted.",
+        VerdictKind.TRANSIENT: "Open at one time and not at another, by the same method.",
+        VerdictKind.UNRESOLVED: "The methods disagree, and still did after every re-scan.",
+        VerdictKind.ARTEFACT: "Something on the path answers, not the service: a SYN proxy, a "
+        "tarpit or a catch-all listener.",
+        VerdictKind.REFUTED: "Named by discovery, and then refused to every later method.",
+        VerdictKind.FILTERED: "No answer or an ICMP refusal, where a service was expected.",
+        VerdictKind.UNKNOWN: "Not asked, or the tool gave up: there is no evidence.",
+    }
+)
+"""Every verdict with its meaning, in the order in which a reader should care."""
+
+OPEN_VERDICTS: Final = (VerdictKind.CONFIRMED, VerdictKind.LIKELY)
+DISPUTED_VERDICTS: Final = (VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED)
+
+METHODS: Final[Mapping[Method, str]] = MappingProxyType(
+    {
+        Method.MASSCAN_SYN: "masscan SYN scan",
+        Method.NMAP_SYN: "nmap SYN scan",
+        Method.NMAP_CONNECT: "nmap connect scan",
+        Method.HANDSHAKE: "handshake, then listening",
+        Method.NMAP_VERSION: "nmap version probe",
+        Method.NMAP_UDP: "nmap UDP scan",
+        Method.IMPORTED: "imported scan",
+    }
+)
+
+PURPOSES: Final[Mapping[Purpose, str]] = MappingProxyType(
+    {
+        Purpose.SWEEP: "discovery",
+        Purpose.NAMED: "corroboration",
+        Purpose.CONTROL: "control port",
+        Purpose.CANARY: "canary",
+        Purpose.VERSION: "version probe",
+    }
+)
+
+AFTERMATHS: Final[Mapping[Aftermath, str]] = MappingProxyType(
+    {
+        Aftermath.DATA: "the service spoke",
+        Aftermath.CLOSED: "the connection was ended in good order, without a word",
+        Aftermath.RESET: "the connection was reset right after the handshake",
+        Aftermath.ACKNOWLEDGED: "silence, but what was sent was acknowledged",
+        Aftermath.UNACKNOWLEDGED: "silence, and what was sent was never acknowledged",
+        Aftermath.SILENCE: "silence; nothing was sent",
+    }
+)
+
+CHANGES: Final[Mapping[ChangeKind, str]] = MappingProxyType(
+    {
+        ChangeKind.OPENED: "Open now, and not before.",
+        ChangeKind.REAPPEARED: "Open again, after it had been gone in an earlier run.",
+        ChangeKind.SERVICE_CHANGED: "Open in both runs, with another service behind it.",
+        ChangeKind.VERDICT_CHANGED: "The evidence adds up to another verdict than before.",
+        ChangeKind.FLAPPING: "Opens and closes from run to run.",
+        ChangeKind.CLOSED: "Open before; asked again, and refused.",
+        ChangeKind.NOW_FILTERED: "Open before; asked again, and no answer came.",
+        ChangeKind.UNREACHABLE: "Open before; now the whole host keeps silent.",
+        ChangeKind.NOT_COVERED: "Open before, but this run did not ask: nobody knows.",
+        ChangeKind.NEWLY_COVERED: "Open now; the earlier run had not asked.",
+    }
+)
+"""Every kind of change with its meaning, in the order in which a reader should care."""
+
+
+def anchor(endpoint: Endpoint) -> str:
+    """The deep link of an endpoint within a page: ``10.80.1.7-443-tcp``."""
+    return f"{endpoint.address}-{endpoint.port}-{endpoint.protocol}"
+
+
+def service_text(service: Service | None, limit: int) -> str:
+    """What the service is called; ``(by port)`` where only the port number suggests it."""
+    if service is None or not service.label:
+        return ""
+    guessed = " (by port)" if service.method == "table" else ""
+    return visible(service.label, limit) + guessed
+
+
+def hundredths(confidence: float) -> int:
+    """A confidence in hundredths; 100 only when it is 1, because 0.998 is not certainty."""
+    return min(round(100 * confidence), 99 if confidence < 1 else 100)
+
+
+def confidence_text(confidence: float) -> str:
+    """``0.97``."""
+    return f"{hundredths(confidence) / 100:.2f}"
+
+
+def round_name(observation: Observation) -> str:
+    """Why this observation was made: ``discovery``, ``corroboration``, ``re-scan 2``."""
+    if observation.purpose is Purpose.NAMED and observation.round > 1:
+        return f"re-scan {observation.round - 1}"
+    return PURPOSES[observation.purpose]
+
+
+def facts(observation: Observation, banner_limit: int) -> tuple[str, ...]:
+    """What else is known about one observation, in words, hostile characters made visible."""
+    parts = [visible(observation.reason, 80)] if observation.reason else []
+    if observation.ttl is not None:
+        parts.append(f"TTL {observation.ttl}")
+    if observation.aftermath is not None:
+        parts.append(AFTERMATHS[observation.aftermath])
+    if observation.service is not None and observation.service.label:
+        parts.append(f"recognised as {visible(observation.service.label, banner_limit)}")
+    return tuple(parts)

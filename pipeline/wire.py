@@ -11,8 +11,9 @@ no descriptors, a firewall of our own) says nothing about the target: it is a
 :class:`~pipeline.model.Hole`, and never ``filtered``. The error queue of the socket (``IP_RECVERR``
 in ip(7)) tells the two apart, and an ICMP port-unreachable from a RST, which both end a connect
 with ``ECONNREFUSED``. (Kernels before 5.8 do not fill it during a connect: there ICMP errors are
-holes, and a port-unreachable looks like a closed port.) Two things cannot be told: a packet filter of our own that drops silently
-looks like a silent target, and one of our own that forges a RST looks like a closed port.
+holes, and a port-unreachable looks like a closed port.) Two things cannot be told: a packet filter
+of our own that drops silently looks like a silent target, and one of our own that forges a RST
+looks like a closed port.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+# portproof. Every target sets up what it needs; nothing here is needed twice.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LAB    ?= demo
+SEED   ?= 1
+LOSS   ?= 0
+APT    := nmap masscan iproute2 nftables ethtool openssl python3-venv util-linux
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools check format test soak demo lab-up lab-down bench clean
+
+help:  ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: tools $(VENV)/.ready  ## Install the tools and the package into .venv
+
+tools:
+	@PYTHON="$(PYTHON)" fixtures/setup-tools $(APT)
+
+$(VENV)/.ready: pyproject.toml constraints.txt pipeline/__init__.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+check: setup  ## Format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## Let ruff format the tree
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check  ## All checks and tests, the network lab included (as root)
+	$(BIN)/python -m pytest -m 'not soak' $(PYTEST)
+
+soak: setup  ## The long repetitions: 25 runs killed at random moments
+	$(BIN)/python -m pytest -m soak $(PYTEST)
+
+demo: setup  ## Build the lab, scan it, and hold the verdicts against the truth
+	$(BIN)/python -m fixtures.demo --seed $(SEED) --loss $(LOSS)
+
+lab-up: setup  ## Build the network lab (LAB, SEED, LOSS)
+	$(BIN)/python -m fixtures.lab up --name $(LAB) --seed $(SEED) --loss $(LOSS)
+
+lab-down: setup  ## Take the network lab down (LAB)
+	$(BIN)/python -m fixtures.lab down --name $(LAB)
+
+bench: setup  ## portproof beside nmap, and beside masscan followed by nmap, in the lab
+	$(BIN)/python -m fixtures.bench
+
+clean:  ## Remove what was installed and built here
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis out

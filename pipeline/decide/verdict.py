@@ -7,7 +7,8 @@ observations never matters, only their times. Three ideas carry them:
   catch-all listeners agree with themselves. What follows a completed handshake, and what the
   control ports of the host do, tells a service from a box that pretends.
 * No answer is not a refusal. Loss, rate limits and picky filters make silence, so silence never
-  contradicts an open port; a refusal (RST) does.
+  contradicts an open port, and never takes back what the same method heard earlier; a refusal
+  (RST) does.
 * A verdict never rests on what was not asked.
 
 Confidence: with supporting methods m in favour of the verdict, each with a weight w(m) that says
@@ -55,6 +56,7 @@ _ICMP: Final = frozenset(
 )
 _SPEAKS_FOR_ITSELF: Final = frozenset({Aftermath.DATA})
 _NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED, Aftermath.REJECTED})
+_ANSWERS: Final = frozenset({PortState.OPEN, PortState.CLOSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,10 @@ def host_facts(controls: Iterable[Observation]) -> HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Hearing:
-    """The observations of one endpoint, and each method's last word."""
+    """The observations of one endpoint, and each method's last word.
+
+    The last word is the last answer, and silence only where the method never got an answer.
+    """
 
     everything: tuple[Observation, ...]
     last: Mapping[Method, Observation]
@@ -100,7 +105,8 @@ class _Hearing:
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> _Hearing:
         ordered = sorted(observations, key=_order)
-        return cls(tuple(ordered), {o.method: o for o in ordered})
+        silence_first = sorted(ordered, key=lambda o: o.state in _ANSWERS)
+        return cls(tuple(ordered), {o.method: o for o in silence_first})
 
     def methods_saying(self, state: PortState) -> set[Method]:
         return {method for method, last in self.last.items() if last.state is state}
@@ -125,16 +131,18 @@ class _Hearing:
         return bool(self.ever_open & refused)
 
 
-def _order(observation: Observation) -> tuple[float, int, str, str, str, str]:
+def _order(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
     # A total order over what a verdict can depend on, so that ties in time cannot change it.
-    return (
-        observation.time,
-        observation.round,
+    words = (
         observation.method.value,
+        observation.purpose.value,
         observation.state.value,
         observation.reason,
-        (observation.aftermath.value if observation.aftermath else "") + observation.banner,
+        observation.aftermath.value if observation.aftermath else "",
+        observation.banner,
+        repr(observation.service),
     )
+    return observation.time, observation.round, words
 
 
 def decide(
@@ -215,14 +223,11 @@ def _handshake_failed(hearing: _Hearing, handshake: Observation) -> tuple[Verdic
         return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
     if hearing.methods_saying(PortState.CLOSED):
         return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
-    ever_completed = Method.NMAP_CONNECT in hearing.ever_open or any(
-        o.method is Method.HANDSHAKE and o.state is PortState.OPEN for o in hearing.everything
-    )
-    if later_open and not ever_completed:
+    if later_open and Method.NMAP_CONNECT not in hearing.ever_open:
         return VerdictKind.ARTEFACT, reasons.HANDSHAKE_NEVER_COMPLETES
-    if ever_completed:
-        return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
-    return VerdictKind.LIKELY, reasons.ONE_METHOD
+    if len(hearing.ever_open) < 2:
+        return VerdictKind.LIKELY, reasons.ONE_METHOD
+    return VerdictKind.LIKELY, reasons.HANDSHAKE_MISSING
 
 
 def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:

@@ -27,27 +27,29 @@ def mean_below(ceiling: int, hosts: int) -> float:
 
     With n probes a second spread at random over ``hosts`` hosts, P(one host gets more than
     ``ceiling``) is at most exp(-n * KL(ceiling/n, 1/hosts)) (Chernoff bound of the binomial tail);
-    the answer is the largest n / hosts for which that stays below ``RISK``. One host alone is not
-    random, and gets its ceiling.
+    the answer is the largest n / hosts, n a whole number, for which that stays below ``RISK``. One
+    host alone is not random, and gets its ceiling.
     """
     if ceiling < 1 or hosts < 1:
         raise ValueError("a ceiling needs at least one probe and one host")
     if hosts == 1:
         return float(ceiling)
-    low, high = 0.0, float(ceiling)
-    for _ in range(60):
-        middle = (low + high) / 2
+    low, high = ceiling, ceiling * hosts
+    while high - low > 1:
+        middle = (low + high) // 2
         low, high = (middle, high) if _tail(ceiling, middle, hosts) <= RISK else (low, middle)
-    return low
+    return low / hosts
 
 
-def _tail(ceiling: int, mean: float, hosts: int) -> float:
-    probes = mean * hosts
+def _tail(ceiling: int, probes: int, hosts: int) -> float:
     if probes <= ceiling:
         return 0.0
     share, chance = (ceiling + 1) / probes, 1 / hosts
-    if share <= chance or share >= 1:
-        return 1.0 if share <= chance else 0.0
+    if share <= chance:
+        return 1.0
+    if share == 1:
+        # Few probes: above the ceiling only when the same host gets all of them.
+        return float(chance**probes)
     divergence = share * math.log(share / chance) + (1 - share) * math.log(
         (1 - share) / (1 - chance)
     )
@@ -72,7 +74,7 @@ def sweep_rate(hosts: int, ceilings: Ceilings, *, packets_per_probe: int) -> flo
 
 
 def hosts_for_full_rate(ceilings: Ceilings, *, packets_per_probe: int) -> int:
-    """The fewest hosts over which a sweep can go at the full rate."""
+    """The fewest hosts over which a sweep can go at the full rate; 2**22 where it takes more."""
     low, high = 1, 1 << 22
     full = ceilings.rate * MARGIN / packets_per_probe
     while low < high:

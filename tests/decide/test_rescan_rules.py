@@ -1,0 +1,70 @@
+"""What is worth asking again, and when."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.decide import reasons
+from pipeline.decide.rescan import round_due, worth_asking_again
+from pipeline.model import Method, Observation, Purpose, VerdictKind
+from tests.decide.making import START, seen, verdict
+
+FIRST = (seen(Method.NMAP_SYN), seen(Method.HANDSHAKE))
+SECOND = (*FIRST, seen(Method.NMAP_SYN, round_=2, after=30))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "after_one_round", "after_two"),
+    [
+        (VerdictKind.CONFIRMED, reasons.SERVICE_SPOKE, False, False),
+        (VerdictKind.TRANSIENT, reasons.OPEN_THEN_CLOSED, False, False),
+        (VerdictKind.UNKNOWN, reasons.GAVE_UP, False, False),
+        (VerdictKind.LIKELY, reasons.ONE_METHOD, True, True),
+        (VerdictKind.LIKELY, reasons.HANDSHAKE_MISSING, True, True),
+        (VerdictKind.LIKELY, reasons.NO_CONTROL, True, True),
+        (VerdictKind.LIKELY, reasons.SILENT_LISTENER, False, False),
+        (VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE, True, True),
+        (VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN, True, False),
+        (VerdictKind.REFUTED, reasons.REFUSED, False, False),
+        (VerdictKind.FILTERED, reasons.NO_ANSWER, True, False),
+        (VerdictKind.FILTERED, reasons.ICMP_REFUSED, True, False),
+        (VerdictKind.ARTEFACT, reasons.RESET_AFTER_HANDSHAKE, True, False),
+        (VerdictKind.ARTEFACT, reasons.NEVER_ACKNOWLEDGED, True, False),
+        (VerdictKind.ARTEFACT, reasons.CONTROL_PORTS_ANSWER, False, False),
+        (VerdictKind.ARTEFACT, reasons.HANDSHAKE_NEVER_COMPLETES, True, True),
+    ],
+)
+def test_only_what_another_round_could_change_is_asked_again(
+    kind: VerdictKind, reason: str, after_one_round: bool, after_two: bool
+) -> None:
+    found = verdict(kind, reason=reason)
+    assert worth_asking_again(found, FIRST) is after_one_round
+    assert worth_asking_again(found, SECOND) is after_two
+
+
+def test_what_the_sweep_the_controls_and_the_probes_heard_is_no_round() -> None:
+    refuted = verdict(VerdictKind.REFUTED, reason=reasons.CLOSED_WHEN_ASKED_AGAIN)
+    beside: list[Observation] = [
+        seen(Method.MASSCAN_SYN),
+        seen(Method.NMAP_SYN, purpose=Purpose.CONTROL, round_=7),
+        seen(Method.NMAP_VERSION, round_=8),
+    ]
+    assert worth_asking_again(refuted, [*FIRST, *beside])
+
+
+def test_every_kind_of_verdict_is_provided_for() -> None:
+    for kind in VerdictKind:
+        assert worth_asking_again(verdict(kind, reason="imported"), FIRST) in (True, False)
+
+
+@given(st.lists(st.floats(0, 10**6), max_size=5), st.integers(0, 8))
+def test_each_delay_is_used_once_and_then_they_are_used_up(
+    delays: list[float], round_: int
+) -> None:
+    due = round_due(round_, START, delays)
+    if 1 <= round_ <= len(delays):
+        assert due == START + delays[round_ - 1]
+    else:
+        assert due is None

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.decide.reasons import EXPLANATIONS
-from pipeline.model import Endpoint, RunState
+from pipeline.model import Endpoint, RunState, VerdictKind
 from pipeline.render.changes import group_changes
 from pipeline.render.coverage import percentage, planned, uncovered
 from pipeline.render.document import RunDocument
@@ -49,7 +49,8 @@ _OUTPUT_LINES: Final = 60
 
 def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPLANATIONS) -> str:
     """The report. Same document, same text; ``explanations`` are sentences by reason code."""
-    style, script = read_text("templates", "report/report.css"), _script()
+    style = read_text("templates", "report/report.css")
+    script = read_text("templates", "report/report.js")
     groups = group(document.findings, at_most=_FINDINGS_TOLD)
     comparison = document.comparison
     context: dict[str, Any] = {
@@ -73,10 +74,6 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
     return _environment().get_template("report.html.j2").render(context)
 
 
-def _script() -> str:
-    return read_text("templates", "report/report.js")
-
-
 def _policy(style: str, script: str) -> str:
     return (
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
@@ -92,7 +89,7 @@ def _source(text: str) -> str:
 def _figures(document: RunDocument) -> tuple[tuple[str, str, int, str], ...]:
     """(name, class, number, remark): what a reader who has five seconds sees."""
     findings = document.findings
-    confirmed = [f for f in findings if f.verdict.kind.value == "confirmed"]
+    confirmed = [f for f in findings if f.verdict.kind is VerdictKind.CONFIRMED]
     disputed = [f for f in findings if f.verdict.kind in DISPUTED_VERDICTS]
     changes = document.comparison.changes if document.comparison else ()
     gaps = uncovered(document)

@@ -5,12 +5,12 @@
 const COLUMNS = [
   { name: "address", title: "Address", filter: "text" },
   { name: "port", title: "Port", filter: "ports", numeric: true },
-  { name: "protocol", title: "Protocol", filter: "choice" },
   { name: "verdict", title: "Verdict", filter: "choice" },
   { name: "service", title: "Service", filter: "text" },
   { name: "confidence", title: "Confidence", filter: "least", numeric: true },
   { name: "reason", title: "Reason", filter: "choice" },
   { name: "change", title: "Change", filter: "choice" },
+  { name: "protocol", title: "Protocol", filter: "choice" },
   { name: "evidence", title: "Evidence", filter: "text" },
 ];
 const ROW_HEIGHT = 32;
@@ -130,10 +130,11 @@ class Inventory {
   tests() {
     const tests = [];
     for (const column of COLUMNS) {
-      const text = this.controls.get(column.name).value.trim().toLowerCase();
-      if (!text) continue;
+      const control = this.controls.get(column.name);
+      const text = control.value.trim().toLowerCase();
       const values = this.data.columns[column.name];
-      const test = this.columnTest(column, text);
+      const test = text ? this.columnTest(column, text) : null;
+      control.setAttribute("aria-invalid", String(Boolean(text) && test === null));
       if (test) tests.push((row) => test(values[row]));
     }
     for (const term of this.search.value.toLowerCase().split(/\s+/).filter(Boolean)) {

@@ -1,0 +1,40 @@
+"""The small run, rendered, against the files in fixtures/golden.
+
+``UPDATE_GOLDEN=1 pytest tests/render`` rewrites them; the difference is then read by a person.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.decide import reasons
+from pipeline.render.document import RunDocument
+from pipeline.render.document_json import render_json
+from pipeline.render.html import render_html
+from tests.render import documents
+
+GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden"
+USED = sorted({finding.verdict.reason for finding in documents.small().findings})
+EXPLAINED = {code: reasons.EXPLANATIONS[code] for code in USED}
+
+
+def html(document: RunDocument) -> str:
+    # Only the reasons that occur, so that a new reason elsewhere does not touch this file.
+    return render_html(document, explanations=EXPLAINED)
+
+
+@pytest.mark.parametrize(
+    ("name", "render"), [("small-run.html", html), ("small-run.json", render_json)]
+)
+def test_the_small_run_is_rendered_as_expected(
+    name: str, render: Callable[[RunDocument], str]
+) -> None:
+    path = GOLDEN / name
+    rendered = render(documents.small())
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(rendered, encoding="utf-8")
+    assert rendered == path.read_text(encoding="utf-8")

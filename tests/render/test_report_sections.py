@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from pipeline.decide import reasons
+from pipeline.model import ChangeKind, Hole, Method, VerdictKind
+from pipeline.ports import PortSet
+from pipeline.render.changes import group_changes
+from pipeline.render.coverage import given_up, percentage, uncovered
+from pipeline.render.document import Comparison, Finding, Gap
+from pipeline.render.findings import CROWD, group
+from pipeline.render.inventory import evidence_in_short, inventory
+from pipeline.render.method import methods_used
+from pipeline.render.summary import summarise
+from pipeline.render.words import (
+    AFTERMATHS,
+    CHANGES,
+    METHODS,
+    PURPOSES,
+    VERDICTS,
+    confidence_text,
+    service_text,
+)
+from tests.render import documents as d
+
+
+def where(finding: Finding) -> str:
+    return str(finding.verdict.endpoint)
+
+
+# Words
+
+
+def test_every_word_of_the_model_has_words_for_people() -> None:
+    assert set(VERDICTS) == set(VerdictKind)
+    assert set(CHANGES) == set(ChangeKind)
+    assert set(METHODS) == set(Method)
+    observed = [o for f in d.small().findings for o in f.observations]
+    assert {o.purpose for o in observed} <= set(PURPOSES)
+    assert {o.aftermath for o in observed if o.aftermath} <= set(AFTERMATHS)
+
+
+def test_what_is_not_quite_certain_is_not_called_certain() -> None:
+    assert confidence_text(0.9999) == "0.99"
+    assert confidence_text(1.0) == "1.00"
+    assert confidence_text(0.555) == "0.56"
+
+
+def test_a_service_that_only_the_port_number_suggests_is_marked() -> None:
+    assert service_text(d.GUESSED, 40) == "ms-wbt-server (by port)"
+    assert service_text(d.OPENSSH, 40) == "ssh OpenSSH 9.2p1 Debian 2+deb12u3"
+    assert service_text(None, 40) == ""
+
+
+# Findings
+
+
+def test_findings_stand_in_the_order_of_attention() -> None:
+    groups = group(d.small().findings, at_most=100)
+    assert [found.kind for found in groups] == list(VERDICTS)
+
+
+def test_what_changed_comes_first_within_a_verdict() -> None:
+    confirmed = group(d.small().findings, at_most=100)[0]
+    assert [where(finding) for finding in confirmed.single] == [
+        "10.80.1.7:443/tcp",
+        "[2001:db8:80::7]:6379/tcp",
+        "10.80.1.7:22/tcp",
+    ]
+    assert confirmed.changed == 2
+
+
+def test_twenty_ports_of_a_host_are_told_singly_and_twenty_one_as_a_crowd() -> None:
+    ports = [d.artefact(f"10.80.3.40:{port}") for port in range(1, CROWD + 2)]
+    (few,) = group(ports[:CROWD], at_most=100)
+    (many,) = group(ports, at_most=100)
+    assert (len(few.single), len(few.crowds)) == (CROWD, 0)
+    assert (len(many.single), len(many.crowds)) == (0, 1)
+    assert str(many.crowds[0].ports) == f"1-{CROWD + 1}"
+    assert many.crowds[0].reasons == ((reasons.CONTROL_PORTS_ANSWER, CROWD + 1),)
+
+
+def test_confirmed_ports_are_never_gathered_into_a_crowd() -> None:
+    ports = [d.confirmed(f"10.80.3.40:{port}", None, "x") for port in range(1, 60)]
+    (found,) = group(ports, at_most=100)
+    assert len(found.single) == 59
+    assert not found.crowds
+
+
+def test_the_most_pressing_findings_are_told_when_there_is_not_room_for_all() -> None:
+    findings = d.small().findings
+    groups = group(findings, at_most=4)
+    assert sum(len(found.single) for found in groups) == 4
+    assert groups[0].left_out == 0
+    assert groups[-1].left_out == 1
+    for found in groups:
+        told = len(found.single) + sum(crowd.size for crowd in found.crowds)
+        assert told + found.left_out == found.total
+
+
+def test_the_order_in_which_findings_come_does_not_matter() -> None:
+    findings = list(d.small().findings)
+    random.Random(7).shuffle(findings)
+    assert group(findings, at_most=100) == group(d.small().findings, at_most=100)
+
+
+# Coverage
+
+
+def test_gaps_are_summed_up_and_the_largest_comes_first() -> None:
+    found = uncovered(replace(d.small(), gaps=tuple(reversed(d.small().gaps))))
+    assert [gap.endpoints for gap in found.gaps] == [64_000, 1]
+    assert found.endpoints == 64_001
+    assert not found.nothing
+
+
+def test_holes_with_one_reason_are_one_line_with_all_their_addresses() -> None:
+    holes = d.small().holes
+    lines = given_up(holes, d.tasks())
+    assert [(line.method, line.reason, line.ports, line.addresses.texts()) for line in lines] == [
+        ("nmap SYN scan", "host timeout", "", ("10.80.1.7-10.80.1.8",)),
+        ("nmap connect scan", "gave up", "161", ("10.80.3.9",)),
+    ]
+
+
+def test_a_hole_of_a_task_that_is_not_in_the_document_is_still_told() -> None:
+    hole = Hole(address=IPv4Address("10.80.1.1"), ports=PortSet.of([1]), reason="gave up")
+    assert given_up([(99, hole)], ())[0].method == "task 99"
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 10, "0 %"),
+        (1, 0, "0 %"),
+        (1, 1_000_000, "less than 0.1 %"),
+        (62, 1_000, "6.2 %"),
+        (1, 2, "50 %"),
+        (999_999, 1_000_000, "more than 99.9 %"),
+        (10, 10, "100 %"),
+    ],
+)
+def test_a_share_is_never_rounded_to_none_or_all(part: int, whole: int, text: str) -> None:
+    assert percentage(part, whole) == text
+
+
+# Changes
+
+
+def test_changes_stand_in_the_order_of_attention_and_crowds_of_a_host_are_gathered() -> None:
+    before = d.artefact("10.80.3.40:1").verdict
+    many = tuple(
+        d.changed(
+            ChangeKind.CLOSED, replace(before, endpoint=d.endpoint(f"10.80.3.40:{port}")), None
+        )
+        for port in range(1, 101)
+    )
+    opened = d.confirmed("10.80.1.7:443", None, "x", change=ChangeKind.OPENED).change
+    assert opened is not None
+    comparison = Comparison(
+        against="r", against_started=d.START, differences=(), changes=(*many, opened)
+    )
+    first, second = group_changes(comparison, at_most=10)
+    assert (first.kind, first.total, first.left_out) == (ChangeKind.OPENED, 1, 0)
+    assert (second.kind, second.total, second.left_out) == (ChangeKind.CLOSED, 100, 0)
+    assert str(second.crowds[0].ports) == "1-100"
+
+
+# Summary
+
+
+def test_the_summary_counts_in_sentences() -> None:
+    summary = summarise(d.small())
+    assert summary.scanned == (
+        "From 2026-11-03 02:00 to 2026-11-03 02:45 UTC (45 min 10 s): 1,025 addresses with "
+        "1,000 ports each, 1,025,000 endpoints in all, seen from office."
+    )
+    assert summary.found[0].startswith("3 ports on 2 hosts are confirmed open")
+    assert summary.found[1].startswith("1 port on 1 host is likely open")
+    assert "1 opened, 1 closed, 1 now filtered, 1 service changed and 1 not covered" in (
+        summary.changed
+    )
+    assert summary.missing.startswith("64,001 endpoints (6.2 % of the plan) were not asked")
+
+
+def test_what_to_do_first_begins_with_what_is_new() -> None:
+    steps = summarise(d.small()).first
+    assert [str(endpoint) for endpoint in steps[0].endpoints] == ["10.80.1.7:443/tcp"]
+    assert steps[0].text.startswith("Find out who opened 1 port since the last run")
+    assert [step.text.split()[0] for step in steps] == ["Find", "Find", "Look", "Find", "Decide"]
+
+
+def test_a_first_run_asks_whether_everything_that_is_open_is_meant_to_be() -> None:
+    findings = (d.confirmed("10.80.1.7:22", d.OPENSSH, "SSH-2.0-x"),)
+    (step,) = summarise(replace(d.EMPTY, findings=findings)).first
+    assert step.text.startswith("Check that every confirmed port (1) is meant to be reachable")
+
+
+def test_an_open_port_in_a_gap_is_not_called_closed() -> None:
+    gaps = (Gap(what="10.80.1.0/24", why="the window closed", endpoints=1),)
+    summary = summarise(replace(d.EMPTY, gaps=gaps))
+    assert summary.found == ("No open port was found among those that were asked.",)
+    assert "1 endpoint (less than 0.1 % of the plan) was not asked" in summary.missing
+    assert "unknown, not closed" in summary.first[0].text
+
+
+# Method
+
+
+def test_tasks_are_counted_by_method_and_by_what_became_of_them() -> None:
+    uses = {use.method: use for use in methods_used(d.tasks())}
+    syn = uses[Method.NMAP_SYN]
+    assert (syn.settled, syn.failed, syn.unfinished, syn.attempts, syn.endpoints) == (2, 1, 0, 5, 4)
+    assert uses[Method.MASSCAN_SYN].rate == 8_000
+    assert list(uses) == [method for method in METHODS if method in uses]
+
+
+# Inventory
+
+
+def test_the_inventory_gives_back_every_endpoint_in_its_order() -> None:
+    findings = d.small().findings
+    data = inventory(findings)
+    words, columns = data["words"], data["columns"]
+    rows = [
+        (
+            words["address"][columns["address"][row]],
+            columns["port"][row],
+            words["verdict"][columns["verdict"][row]],
+            words["reason"][columns["reason"][row]],
+        )
+        for row in range(data["rows"])
+    ]
+    assert rows == [
+        (
+            str(f.verdict.endpoint.address),
+            f.verdict.endpoint.port,
+            str(f.verdict.kind),
+            f.verdict.reason,
+        )
+        for f in findings
+    ]
+
+
+def test_the_words_of_a_column_stand_in_the_order_in_which_they_sort() -> None:
+    findings = [
+        d.confirmed(text, service, "x")
+        for text, service in (
+            ("10.80.1.10:80", d.OPENSSH),
+            ("10.80.1.9:80", None),
+            ("[2001:db8::1]:80", d.NGINX),
+        )
+    ]
+    words = inventory([*findings, d.unknown("10.80.1.9:81")])["words"]
+    assert words["address"] == ["10.80.1.9", "10.80.1.10", "2001:db8::1"]
+    assert words["verdict"] == ["confirmed", "unknown"]
+    assert words["service"] == ["ssh OpenSSH 9.2p1 Debian 2+deb12u3", "ssl/http nginx 1.25.3", ""]
+
+
+def test_evidence_in_short_is_in_time_order_and_counts_repetitions() -> None:
+    at = d.endpoint("10.80.1.7:80")
+    told = evidence_in_short(
+        (
+            d.discovered(at),
+            d.seen(at, Method.NMAP_SYN),
+            d.seen(at, Method.NMAP_SYN),
+            *d.artefact("10.80.1.7:80").observations[2:],
+        )
+    )
+    assert told == ("masscan-syn open, nmap-syn open (2 times), handshake open: unacknowledged")

@@ -1,7 +1,8 @@
 """What became of each endpoint between two runs, and whether the two can be compared.
 
 Not asked, no answer and closed are three different things. An endpoint without a verdict in the
-new run is never *closed*: either nobody asked, or nobody answered.
+new run is never *closed*: either nobody asked, or nobody answered. Where a tool gave up there is a
+verdict, ``unknown``, and no evidence: that counts as not asked, whoever else swept over it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ class Side:
 
     verdicts: Mapping[Endpoint, Verdict]
     asked: Callable[[Endpoint], bool]
+
+    def covers(self, endpoint: Endpoint) -> bool:
+        """True when this run can say anything about the endpoint."""
+        verdict = self.verdicts.get(endpoint)
+        return self.asked(endpoint) if verdict is None else verdict.kind is not VerdictKind.UNKNOWN
 
 
 def compare(
@@ -85,7 +91,7 @@ def _without_answer(
 ) -> tuple[ChangeKind, str] | None:
     if old is None or old.kind in _GONE:
         return None
-    if not after.asked(endpoint):
+    if not after.covers(endpoint):
         return ChangeKind.NOT_COVERED, new.reason if new is not None else reasons.NOT_ASKED
     if old.kind in _OPEN:
         kind = ChangeKind.UNREACHABLE if endpoint.address in silent else ChangeKind.NOW_FILTERED
@@ -102,8 +108,7 @@ def _appeared(
 ) -> tuple[ChangeKind, str] | None:
     if new.kind in _GONE:
         return None
-    unknown_before = old is None or old.kind is VerdictKind.UNKNOWN
-    if unknown_before and not before.asked(endpoint):
+    if not before.covers(endpoint):
         return ChangeKind.NEWLY_COVERED, new.reason
     if new.kind is VerdictKind.TRANSIENT:
         return ChangeKind.FLAPPING, new.reason
@@ -166,8 +171,14 @@ def _differences(before: RunPlan, after: RunPlan) -> Iterator[str]:
     if old != new:
         more, less = (new - old).size, (old - new).size
         yield f"the scope differs: {more} addresses more and {less} less than before"
-    if before.policy.ports != after.policy.ports:
-        yield f"the ports differ: {before.ports} before, {after.ports} now"
+    then_asked, now_asked = before.policy.ports, after.policy.ports
+    if then_asked != now_asked:
+        # The same words can mean other ports: top:1000 depends on nmap's table.
+        more, less = len(now_asked - then_asked), len(then_asked - now_asked)
+        yield (
+            f"the ports differ: {before.ports} before, {after.ports} now; "
+            f"{more} more and {less} less than before"
+        )
     pairs = (
         ("the methods differ", _methods(before), _methods(after)),
         ("the vantage differs", before.policy.vantage, after.policy.vantage),

@@ -87,18 +87,18 @@ def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
         heard = tuple(
             o for o in evidence.observations.get(endpoint, ()) if o.purpose is not Purpose.CONTROL
         )
-        ports = dropped.get(endpoint.address, ())
-        gave_up = any(only is None or endpoint.port in only for only in ports)
+        gave_up = any(endpoint.port in ports for ports in dropped.get(endpoint.address, ()))
         found[endpoint] = decide(
             endpoint, heard, facts.get(endpoint.address, nothing), gave_up=gave_up
         )
     return found
 
 
-def _given_up(evidence: Evidence) -> Mapping[Address, list[PortSet | None]]:
-    found: dict[Address, list[PortSet | None]] = defaultdict(list)
-    for _, hole in evidence.holes:
-        found[hole.address].append(hole.ports)
+def _given_up(evidence: Evidence) -> Mapping[Address, list[PortSet]]:
+    tasks = {record.number: record.task for record in evidence.tasks}
+    found: dict[Address, list[PortSet]] = defaultdict(list)
+    for number, hole in evidence.holes:
+        found[hole.address].append(tasks[number].ports if hole.ports is None else hole.ports)
     return found
 
 

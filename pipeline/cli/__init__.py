@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     """The edge: every :class:`~pipeline.errors.Error` becomes a message and its exit code."""
-    from pipeline.cli.edge import run
+    from pipeline.cli.edge import open_streams, run
 
+    open_streams()
     sys.exit(run(sys.argv[1:]))

@@ -39,7 +39,7 @@ class Console:
     def say(self, text: str) -> None:
         """A message to the person; silenced by ``--quiet``."""
         if not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            _print(text)
 
     def event(self, kind: str, text: str) -> None:
         """Something happened. Quiet keeps the troubles only."""
@@ -47,7 +47,7 @@ class Console:
             return
         line = f"{datetime.now(UTC):%H:%M:%S} {kind}: {visible(text)}"
         if self._live is None:
-            print(line, file=sys.stderr, flush=True)
+            _print(line)
             return
         self._recent = [*self._recent, line][-_RECENT:]
 
@@ -102,6 +102,12 @@ class Console:
             counts.append(f"   about {_clock(progress.seconds_left)} left")
         recent = [Text(line, style="dim") for line in self._recent]
         return Group(head, counts, *lines, *recent)
+
+
+def _print(line: str) -> None:
+    # Whoever reads this may have left (`portproof run 2>&1 | head`): no reason to stop scanning.
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

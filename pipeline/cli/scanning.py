@@ -115,16 +115,17 @@ def _introduce(console: Console, run_id: str, notes: tuple[str, ...]) -> None:
 
 def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     from pipeline.assembly import needs_action
+    from pipeline.cli.edge import printing
+    from pipeline.cli.looking import print_table
     from pipeline.errors import ExitCode
     from pipeline.render.document_json import render_json
     from pipeline.render.terminal import verdict_table
 
-    if output is Format.JSON:
-        print(render_json(outcome.document))
-    else:
-        from pipeline.cli.looking import print_table
-
-        print_table(verdict_table(outcome.document))
+    with printing():
+        if output is Format.JSON:
+            print(render_json(outcome.document))
+        else:
+            print_table(verdict_table(outcome.document))
     for file in outcome.files:
         console.say(f"written: {file}")
     return ExitCode.ACTION_NEEDED if needs_action(outcome.document) else ExitCode.NOTHING_TO_DO

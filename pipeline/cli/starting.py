@@ -75,13 +75,16 @@ def doctor(
 ) -> int:
     """Look at this machine: tools, versions, privileges, routes, interface, disk."""
     from pipeline.cli.diagnosing import diagnose
+    from pipeline.cli.edge import printing
     from pipeline.errors import ExitCode
 
     findings = diagnose(engagement)
-    if output is Format.JSON:
-        print(json.dumps([{"what": f.what, "state": f.state, "text": f.text} for f in findings]))
-    else:
-        for finding in findings:
-            print(f"{finding.state:8} {finding.what:14} {finding.text}")
+    with printing():
+        if output is Format.JSON:
+            rows = [{"what": f.what, "state": f.state, "text": f.text} for f in findings]
+            print(json.dumps(rows))
+        else:
+            for finding in findings:
+                print(f"{finding.state:8} {finding.what:14} {finding.text}")
     broken = any(finding.state == "broken" for finding in findings)
     return ExitCode.FAILED if broken else ExitCode.NOTHING_TO_DO

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.budget import Budget, Lease
 from pipeline.cli.conduct import make_plan, resolver
+from pipeline.cli.edge import printing
 from pipeline.cli.options import Format, workspace_of
 from pipeline.decide.questions import tasks_for
 from pipeline.decide.verdict import HostFacts, decide
@@ -50,12 +51,12 @@ def verify_endpoint(text: str, file: Path, output: Format) -> int:
     with place.lock(now=now) as lock:
         observations, raw = asyncio.run(_ask(endpoint, plan, lock))
     verdict = decide(endpoint, observations, HostFacts())
-    if output is Format.JSON:
-        print(
-            json.dumps({"verdict": verdict.kind, "reason": verdict.reason, "nmap": raw}, indent=1)
-        )
-    else:
-        print("\n".join(endpoint_story(Finding(verdict=verdict, observations=observations))))
+    with printing():
+        if output is Format.JSON:
+            found = {"verdict": verdict.kind, "reason": verdict.reason, "nmap": raw}
+            print(json.dumps(found, indent=1))
+        else:
+            print("\n".join(endpoint_story(Finding(verdict=verdict, observations=observations))))
     believed = verdict.kind in (VerdictKind.CONFIRMED, VerdictKind.LIKELY)
     return ExitCode.ACTION_NEEDED if believed else ExitCode.NOTHING_TO_DO
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import WorkspaceBusy
+from pipeline.files import make_private_folder, writing_to
 from pipeline.store.database import disk_full
 
 _DYING = 12.0
@@ -41,18 +42,15 @@ class Workspace:
 
         Every tool's guard inherits the descriptor, so that the workspace stays locked until the
         last scanner is gone, even when this process is killed. Raises :class:`WorkspaceBusy` with
-        the process that holds it and when it began.
+        the process that holds it and when it began, ``DiskFull``, or :class:`Error` when the folder
+        cannot be used.
         """
         path = self.folder / "portproof.lock"
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise WorkspaceBusy(
-                f"the workspace cannot be used: {error.strerror}",
-                where=str(self.folder),
-                hint="choose another folder with --workspace",
-            ) from error
+        make_private_folder(self.folder)
+        with writing_to(path):
+            # Never through a link: what it leads to would be overwritten.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(path, flags, 0o600)
         try:
             _acquire(descriptor, path)
             _sign(descriptor, path, now)

@@ -18,6 +18,7 @@ from pipeline.engagement import Engagement, load
 from pipeline.engine import Engine
 from pipeline.errors import DiskFull, Error, Incomplete, NotAuthorised, Refused
 from pipeline.executor import Executor
+from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import RunState, VerdictKind
 from pipeline.plan import RunPlan
@@ -96,6 +97,7 @@ def conduct(
     """
     folder = workspace.run_folder(run.id)
     try:
+        make_private_folder(folder / "tasks")
         finished = asyncio.run(_network_half(run, store, console, folder, lock))
     except Error as error:
         _leave(run, store, folder, because=error.what)

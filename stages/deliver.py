@@ -23,7 +23,10 @@ def deliver(folder: Path, files: Mapping[str, str], *, run_id: str) -> tuple[Pat
 
 
 def manifest(folder: Path, *, run_id: str) -> str:
-    """Every file of the run with its size in bytes and its SHA-256, as JSON."""
+    """Every file of the run with its size in bytes and its SHA-256, as JSON.
+
+    Hidden files are not among them: somebody is writing them, or was killed while doing so.
+    """
     entries = [
         {
             "path": path.relative_to(folder).as_posix(),
@@ -31,6 +34,10 @@ def manifest(folder: Path, *, run_id: str) -> str:
             "sha256": sha256_of(path),
         }
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and path != folder / MANIFEST
+        if _is_evidence(path) and path != folder / MANIFEST
     ]
     return json.dumps({"format": 1, "run": run_id, "files": entries}, indent=1) + "\n"
+
+
+def _is_evidence(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file() and not path.is_symlink()

@@ -16,7 +16,7 @@ from pipeline.budget import Budget
 from pipeline.cli.console import Console
 from pipeline.engagement import Engagement, load
 from pipeline.engine import Engine
-from pipeline.errors import DiskFull, Error, Incomplete, NotAuthorised, Refused
+from pipeline.errors import Error, Incomplete, NotAuthorised, Refused
 from pipeline.executor import Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
@@ -98,40 +98,44 @@ def conduct(
     folder = workspace.run_folder(run.id)
     try:
         make_private_folder(folder / "tasks")
-        finished = asyncio.run(_network_half(run, store, console, folder, lock))
+        if asyncio.run(_network_half(run, store, console, folder, lock)):
+            return _close(run, store, folder)
     except Error as error:
         _leave(run, store, folder, because=error.what)
         raise
-    if not finished:
-        _leave(run, store, folder, because="interrupted")
-        raise Incomplete(
-            f"run {run.id} was interrupted; what was finished is kept",
-            hint=f"go on with `portproof resume {run.id}`",
-        )
-    return desk_half(run, store, folder, state=RunState.COMPLETE)
+    _leave(run, store, folder, because="interrupted")
+    raise Incomplete(
+        f"run {run.id} was interrupted; what was finished is kept",
+        hint=f"go on with `portproof resume {run.id}`",
+    )
 
 
-def desk_half(run: RunRecord, store: Store, folder: Path, *, state: RunState) -> Outcome:
-    """Classify, compare, report, deliver: from the store alone."""
+def _close(run: RunRecord, store: Store, folder: Path) -> Outcome:
+    """Report a run that has nothing left to ask; it is complete once the report is delivered."""
+    now = time.time()
+    complete = replace(run, state=RunState.COMPLETE, ended=now, stopped_because="")
+    outcome = desk_half(complete, store, folder)
+    store.set_state(run.number, RunState.COMPLETE, now=now)
+    return outcome
+
+
+def desk_half(run: RunRecord, store: Store, folder: Path) -> Outcome:
+    """Classify, compare, report, deliver: from the store alone. The run stays as it is."""
     classify(store, run)
     compare_with_previous(store, run)
-    store.set_state(run.number, state, now=time.time())
-    closed = store.run(run.id)
-    document = assemble(store, closed)
+    document = assemble(store, run)
     files = deliver(folder, report(document, run.plan.outputs), run_id=run.id)
-    return Outcome(run=closed, document=document, files=files)
+    return Outcome(run=run, document=document, files=files)
 
 
 def _leave(run: RunRecord, store: Store, folder: Path, *, because: str) -> None:
-    """Note why a run stops here, and report what there is; a full disk must not hide the cause."""
-    try:
+    """Note why a run stops here, and report what there is; that must not hide the cause."""
+    with contextlib.suppress(Error):
         store.set_state(run.number, RunState.INCOMPLETE, now=time.time(), because=because)
         store.add_event(run.number, "stopped", because, now=time.time())
         classify(store, run)
         document = assemble(store, store.run(run.id))
         deliver(folder, report(document, run.plan.outputs), run_id=run.id)
-    except DiskFull:
-        return
 
 
 async def _network_half(

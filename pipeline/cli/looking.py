@@ -113,7 +113,7 @@ def report(
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
-        outcome = desk_half(record, store, place.run_folder(record.id), state=record.state)
+        outcome = desk_half(record, store, place.run_folder(record.id))
     if output is not None:
         write_whole(output, render_html(outcome.document))
         print(output)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pipeline.errors import Error, Incomplete, NotAuthorised, Refused
 from pipeline.executor import Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
-from pipeline.model import RunState, VerdictKind
+from pipeline.model import Endpoint, RunState, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.render.document import RunDocument
 from pipeline.scope import Scope
@@ -66,7 +67,13 @@ def start(engagement: Engagement, workspace: Workspace, store: Store, *, now: fl
     """File a new run with its batches; nothing is sent yet."""
     plan = make_plan(engagement, store, now=now)
     run = store.create_run(plan, run_id=new_run_id(now), now=now)
-    expected = list(engagement.canaries)
+    _file_batches(run, store, engagement.canaries)
+    return run
+
+
+def _file_batches(run: RunRecord, store: Store, canaries: Sequence[Endpoint]) -> None:
+    plan = run.plan
+    expected = list(canaries)
     if plan.previous_run is not None:
         admitted = plan.scope.admitted
         expected += [
@@ -75,7 +82,13 @@ def start(engagement: Engagement, workspace: Workspace, store: Store, *, now: fl
             if verdict.kind in _EXPECTED_AGAIN and endpoint.address in admitted
         ]
     Ledger(store, run).add_batches(batches(plan, expected))
-    return run
+
+
+def begin_again(run: RunRecord, store: Store) -> None:
+    """File the batches of a run that was killed before they were; without any it asks nothing."""
+    if not Ledger(store, run).batches():
+        path = Path(run.plan.engagement_file)
+        _file_batches(run, store, load(path).canaries if path.exists() else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +115,20 @@ def conduct(
             return _close(run, store, folder)
     except Error as error:
         _leave(run, store, folder, because=error.what)
+        console.event("stopped", f"{_how_to_resume(run, workspace)} once this is put right")
         raise
     _leave(run, store, folder, because="interrupted")
     raise Incomplete(
         f"run {run.id} was interrupted; what was finished is kept",
-        hint=f"go on with `portproof resume {run.id}`",
+        hint=_how_to_resume(run, workspace),
     )
+
+
+def _how_to_resume(run: RunRecord, workspace: Workspace) -> str:
+    where = ""
+    if workspace.folder != Path().absolute():
+        where = f" --workspace {shlex.quote(str(workspace.folder))}"
+    return f"go on with `portproof resume {run.id}{where}`"
 
 
 def _close(run: RunRecord, store: Store, folder: Path) -> Outcome:

@@ -64,7 +64,7 @@ def resume(
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Go on with a run that was interrupted, killed, or ran out of disk."""
-    from pipeline.cli.conduct import conduct, renewed
+    from pipeline.cli.conduct import begin_again, conduct, renewed
     from pipeline.cli.console import Console
     from pipeline.errors import UsageError
     from pipeline.model import RunState
@@ -86,6 +86,7 @@ def resume(
         if record.state is RunState.COMPLETE:
             raise UsageError(f"run {record.id} is complete", hint="start a new one")
         record = renewed(record, now=now)
+        begin_again(record, store)
         store.set_state(record.number, RunState.RUNNING)
         console.event("resumed", f"run {record.id}")
         outcome = conduct(record, place, store, console, lock=lock)

@@ -90,7 +90,6 @@ def test_a_crash_in_the_middle_of_up_leaves_nothing_after_down(
     time.sleep(moment)
     building.send_signal(signal.SIGKILL)
     building.wait()
-    time.sleep(0.05)  # a command that `up` had just started ends by itself
     down(name, tmp_path)
     assert_nothing_is_left(folder)
 

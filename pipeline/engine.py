@@ -212,7 +212,7 @@ class Engine:
             for record in active.waiting.values()
             if record.task.not_before <= now
         ]
-        due.sort(key=lambda r: (_URGENCY[r.task.stage], r.task.batch, -r.task.endpoints, r.number))
+        due.sort(key=lambda r: (_URGENCY[r.task.stage], r.task.batch, r.number))
         for record in due:
             if not self._has_place(record.task):
                 continue

@@ -40,15 +40,19 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
             facts.get(endpoint.address, HostFacts()),
         )
     } - asked(evidence, Method.NMAP_VERSION, Purpose.VERSION)
-    for task in tasks_for(
-        evidence,
-        policy,
-        wanted,
-        stage=StageName.PROBE,
-        method=Method.NMAP_VERSION,
-        purpose=Purpose.VERSION,
-    ):
-        yield from _small(task, policy)
+    # Those that said nothing by themselves first: nmap tries one question after the other on them,
+    # and waits for each.
+    quiet = {e for e in wanted if not any(o.banner for o in evidence.observations.get(e, ()))}
+    for some in (quiet, wanted - quiet):
+        for task in tasks_for(
+            evidence,
+            policy,
+            some,
+            stage=StageName.PROBE,
+            method=Method.NMAP_VERSION,
+            purpose=Purpose.VERSION,
+        ):
+            yield from _small(task, policy)
 
 
 def _small(task: Task, policy: Policy) -> Iterator[Task]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pipeline.addresses import Address, AddressSet
-from pipeline.decide.grouping import exact_groups
+from pipeline.decide.grouping import exact_groups, order_of
 from pipeline.decide.verdict import HostFacts, decide, host_facts
 from pipeline.model import (
     Endpoint,
@@ -116,7 +116,8 @@ def tasks_for(
     """Tasks that together ask exactly these endpoints, address families apart."""
     for version in (4, 6):
         family = [e for e in endpoints if e.address.version == version]
-        for addresses, ports in exact_groups(family):
+        # The large ones first: they take longest, and nothing else waits for them at the end.
+        for addresses, ports in sorted(exact_groups(family), key=order_of):
             yield Task(
                 batch=evidence.batch.number,
                 stage=stage,

@@ -82,6 +82,8 @@ def _routes(found: Survey, engagement: Engagement | None) -> Iterator[Finding]:
 
 
 def _disk(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder.absolute()).free
+    # A folder that is not there yet will be made on the disk of the one above it.
+    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.is_dir())
+    free = shutil.disk_usage(place).free
     state = "ok" if free > _ROOM else "limited"
-    return Finding("disk", state, f"{free / (1 << 30):.1f} GiB free at {folder.absolute()}")
+    return Finding("disk", state, f"{free / (1 << 30):.1f} GiB free at {place}")

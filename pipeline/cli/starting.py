@@ -77,6 +77,7 @@ def doctor(
     from pipeline.cli.diagnosing import diagnose
     from pipeline.cli.edge import printing
     from pipeline.errors import ExitCode
+    from pipeline.render.text import visible
 
     findings = diagnose(engagement)
     with printing():
@@ -85,6 +86,7 @@ def doctor(
             print(json.dumps(rows))
         else:
             for finding in findings:
-                print(f"{finding.state:8} {finding.what:14} {finding.text}")
+                text = visible(finding.text, newlines=True)
+                print(f"{finding.state:8} {finding.what:14} {text}")
     broken = any(finding.state == "broken" for finding in findings)
     return ExitCode.FAILED if broken else ExitCode.NOTHING_TO_DO

@@ -134,20 +134,20 @@ def _unfinished(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Ga
 def _given_up(evidence: Evidence) -> Iterator[Gap]:
     """Holes of the questions about named endpoints, by method and reason."""
     tasks = {record.number: record.task for record in evidence.tasks}
-    hosts: dict[tuple[str, str], set[Address]] = defaultdict(set)
-    endpoints: dict[tuple[str, str], int] = defaultdict(int)
+    missing: dict[tuple[str, str], dict[Address, PortSet]] = defaultdict(dict)
     for number, hole in evidence.holes:
         task = tasks[number]
         if task.purpose is Purpose.CONTROL:
             continue
-        key = task.method.value, hole.reason
-        hosts[key].add(hole.address)
-        endpoints[key] += len(task.ports if hole.ports is None else hole.ports)
-    for (method, reason), addresses in sorted(hosts.items()):
+        hosts = missing[task.method.value, hole.reason]
+        ports = task.ports if hole.ports is None else hole.ports
+        # Asked in two rounds and missing in both, an endpoint is one endpoint all the same.
+        hosts[hole.address] = hosts.get(hole.address, PortSet()) | ports
+    for (method, reason), hosts in sorted(missing.items()):
         yield Gap(
-            what=f"{_some(AddressSet.from_addresses(addresses))}, asked by {method}",
+            what=f"{_some(AddressSet.from_addresses(hosts))}, asked by {method}",
             why=reason,
-            endpoints=endpoints[method, reason],
+            endpoints=sum(map(len, hosts.values())),
         )
 
 
@@ -169,9 +169,12 @@ def _some(addresses: AddressSet) -> str:
 def needs_action(document: RunDocument) -> bool:
     """True when somebody should look at this run.
 
-    With an earlier run to compare with: when anything changed but the mere coverage. Without one:
-    when anything is open, or might be.
+    Always when a sweep failed: what it did not see may be open. With an earlier run to compare
+    with: when anything changed but the mere coverage. Without one: when anything is open, or might
+    be.
     """
+    if any(r.state is TaskState.FAILED and r.task.purpose is Purpose.SWEEP for r in document.tasks):
+        return True
     if document.comparison is not None:
         quiet = {"newly-covered"}
         return any(change.kind not in quiet for change in document.comparison.changes)

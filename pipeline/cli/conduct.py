@@ -17,11 +17,11 @@ from pipeline.budget import Budget
 from pipeline.cli.console import Console
 from pipeline.engagement import Engagement, load
 from pipeline.engine import Engine
-from pipeline.errors import Error, Incomplete, NotAuthorised, Refused
+from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError
 from pipeline.executor import Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
-from pipeline.model import Endpoint, RunState, VerdictKind
+from pipeline.model import Endpoint, Purpose, RunState, TaskState, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.render.document import RunDocument
 from pipeline.scope import Scope
@@ -111,12 +111,17 @@ def conduct(
     folder = workspace.run_folder(run.id)
     try:
         make_private_folder(folder / "tasks")
-        if asyncio.run(_network_half(run, store, console, folder, lock)):
+        finished = asyncio.run(_network_half(run, store, console, folder, lock))
+        failure = _nothing_asked(run, store, folder) if finished else None
+        if finished and failure is None:
             return _close(run, store, folder)
     except Error as error:
         _leave(run, store, folder, because=error.what)
         console.event("stopped", f"{_how_to_resume(run, workspace)} once this is put right")
         raise
+    if failure is not None:
+        _leave(run, store, folder, because=failure.what)
+        raise failure
     _leave(run, store, folder, because="interrupted")
     raise Incomplete(
         f"run {run.id} was interrupted; what was finished is kept",
@@ -129,6 +134,24 @@ def _how_to_resume(run: RunRecord, workspace: Workspace) -> str:
     if workspace.folder != Path().absolute():
         where = f" --workspace {shlex.quote(str(workspace.folder))}"
     return f"go on with `portproof resume {run.id}{where}`"
+
+
+def _nothing_asked(run: RunRecord, store: Store, folder: Path) -> ToolError | None:
+    """What to say when no sweep came to an end: such a run knows nothing.
+
+    To call it complete would be to say that nothing is open, and the next one would be compared
+    with it.
+    """
+    sweeps = [r for r in Ledger(store, run).tasks() if r.task.purpose is Purpose.SWEEP]
+    if any(record.state is not TaskState.FAILED for record in sweeps):
+        return None
+    last = sweeps[-1]
+    return ToolError(
+        f"discovery failed everywhere: {last.outcome}",
+        where=str(folder / "tasks" / last.evidence),
+        hint="what the tool said is in that folder, and `portproof doctor` looks at this machine; "
+        "put it right and start a new run",
+    )
 
 
 def _close(run: RunRecord, store: Store, folder: Path) -> Outcome:
@@ -178,7 +201,7 @@ async def _network_half(
         executor=Executor(
             policy=plan.policy,
             scope=current_scope(plan),
-            programs=survey().programs,
+            programs=_programs(plan),
             excluded=plan.excluded,
             seed=plan.seed,
             keep_open=(lock,),
@@ -195,6 +218,21 @@ async def _network_half(
     with console.live(f"run {run.id}"):
         _on_interrupt(engine, console)
         return await engine.work()
+
+
+def _programs(plan: RunPlan) -> dict[str, Path]:
+    """The tools as they are now. Raises :class:`ToolError` when the run needs more than that."""
+    found = survey()
+    nmap = found.tool("nmap")
+    if nmap is None:
+        raise next((e for e in found.missing if "nmap" in e.what), ToolError("nmap is missing"))
+    if plan.policy.privileged and not nmap.raw:
+        # Every task would fail, one after the other, and count as asked.
+        raise ToolError(
+            "the run was begun with the privilege to send raw packets, which is missing now",
+            hint="resume it as who began it (root?), or start a new run",
+        )
+    return found.programs
 
 
 def _on_interrupt(engine: Engine, console: Console) -> None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from pipeline.engine import Progress
 
-_ALWAYS = frozenset({"failed", "foreign", "refused", "interrupted", "stopped", "recovered"})
+_ALWAYS = frozenset(
+    {"failed", "foreign", "refused", "interrupted", "stopped", "recovered", "not covered"}
+)
 _RECENT = 6
 _DRAW_EVERY = 0.25
 

@@ -127,6 +127,9 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
             print(render_json(outcome.document))
         else:
             print_table(verdict_table(outcome.document))
+    for gap in outcome.document.gaps:
+        if gap.endpoints:
+            console.event("not covered", f"{gap.what}: {gap.why}")
     for file in outcome.files:
         console.say(f"written: {file}")
     return ExitCode.ACTION_NEEDED if needs_action(outcome.document) else ExitCode.NOTHING_TO_DO

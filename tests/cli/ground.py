@@ -198,7 +198,8 @@ def run_process(*arguments: str | Path, **more: Any) -> Said:
 
 def the_run(workspace: Path) -> Path:
     """The folder of the newest run."""
-    return max((workspace / "runs").iterdir())
+    ((name,),) = ask(workspace, "SELECT id FROM runs ORDER BY number DESC LIMIT 1")
+    return workspace / "runs" / str(name)
 
 
 def the_report(workspace: Path) -> Any:

@@ -1,8 +1,8 @@
 """Scanners that do what a test wants: small programs called nmap and masscan, first on the PATH.
 
 They answer the question for their version as the real ones do. Their bodies may call ``real()`` to
-become the real nmap, ``ports()`` and ``method()`` to know what they are asked, and ``output()``
-for the file that they are to write. The working directory is that of the task.
+become the real nmap, ``sweeps()``, ``method()`` and ``targets()`` to know what they are asked, and
+``output()`` for the file that they are to write. The working directory is that of the task.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def real():
     os.execv(REAL, [REAL, *sys.argv[1:]])
 def method():
     return Path.cwd().name.split("-", 2)[2]
+def sweeps():
+    return len(list(Path.cwd().parent.iterdir())) == 1
 def output():
     return Path("hits.ndjson" if NAME == "masscan" else "nmap.xml")
 def targets():

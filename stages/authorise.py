@@ -150,8 +150,8 @@ def _beyond_masscan(survey: Survey) -> AddressSet:
 def _control_ports(ports: PortSet, count: int, seed: int) -> PortSet:
     """High ports that the engagement does not name, drawn anew for each run."""
     unnamed = _HIGH_PORTS - ports if ports != ALL_PORTS else PortSet()
-    draw = random.Random(seed)
-    return PortSet.of(draw.sample(list(unnamed or _HIGH_PORTS), min(count, len(_HIGH_PORTS))))
+    pool = list(unnamed or _HIGH_PORTS)
+    return PortSet.of(random.Random(seed).sample(pool, min(count, len(pool))))
 
 
 def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:

@@ -30,6 +30,7 @@ from pipeline.model import (
     PortState,
     Task,
 )
+from pipeline.parse import ParseError
 from pipeline.plan import Policy
 from pipeline.process import Command, run
 from pipeline.scope import Scope
@@ -116,7 +117,12 @@ class Executor:
             stop=stop,
         )
         tool = masscan if task.method is Method.MASSCAN_SYN else nmap
-        return await asyncio.to_thread(tool.answer, task, folder, finished)
+        try:
+            return await asyncio.to_thread(tool.answer, task, folder, finished)
+        except ParseError as error:
+            # One command's nonsense is no reason to give up the run.
+            problem = f"what {command.name} wrote cannot be read: {error.what}"
+            return Answer(complete=False, problem=problem)
 
     def evidence_hash(self, task: Task, folder: Path) -> str:
         """SHA-256 of the file that a task's answer was read from; empty when there is none."""

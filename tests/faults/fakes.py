@@ -1,8 +1,9 @@
 """Scanners that do what a test wants: small programs called nmap and masscan, first on the PATH.
 
 They answer the question for their version as the real ones do. Their bodies may call ``real()`` to
-become the real nmap, ``sweeps()``, ``method()`` and ``targets()`` to know what they are asked, and
-``output()`` for the file that they are to write. The working directory is that of the task.
+become the real nmap, ``sweeps()``, ``method()``, ``targets()`` and ``ports()`` to know what they
+are asked, ``output()`` for the file that they are to write, and ``hit()`` to report an open port.
+The working directory is that of the task.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ def targets():
 def portproof():
     # Our parent is the guard of its tool, and portproof is the parent of that.
     return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+def ports():
+    return next(a.partition("=")[2] for a in sys.argv if a.startswith("--ports="))
+def hit(address, port, end="\\n"):
+    # What masscan writes for an open port.
+    with output().open("a") as file:
+        file.write('{"ip":"%s","timestamp":"%d","port":%s,"proto":"tcp","rec_type":"status",'
+                   '"data":{"status":"open","reason":"syn-ack","ttl":64}}%s'
+                   % (address, time.time(), port, end))
 def say(text):
     os.write(2, text.encode() + b"\\n")
 def arrive_and_wait(gate):

@@ -15,6 +15,7 @@ from pipeline.addresses import Address
 from pipeline.assembly import assemble
 from pipeline.budget import Budget
 from pipeline.cli.console import Console
+from pipeline.cli.narrowing import current_scope
 from pipeline.engagement import Engagement, load
 from pipeline.engine import Engine
 from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError
@@ -24,7 +25,6 @@ from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Purpose, RunState, TaskState, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.render.document import RunDocument
-from pipeline.scope import Scope
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import survey
@@ -200,7 +200,7 @@ async def _network_half(
         ledger=ledger,
         executor=Executor(
             policy=plan.policy,
-            scope=current_scope(plan),
+            scope=current_scope(plan, lambda text: on_event("engagement", text)),
             programs=_programs(plan),
             excluded=plan.excluded,
             seed=plan.seed,
@@ -266,28 +266,6 @@ def _permitted(plan: RunPlan) -> Callable[[float], None]:
             )
 
     return check
-
-
-def current_scope(plan: RunPlan) -> Callable[[], Scope]:
-    """What may be asked *now*: the run's scope, less what the file excludes by now.
-
-    The file is read again when it has changed; while it cannot be read, the last good one holds.
-    """
-    path = Path(plan.engagement_file)
-    seen: tuple[int, int] | None = None
-    scope = plan.scope
-
-    def ask() -> Scope:
-        nonlocal seen, scope
-        with contextlib.suppress(OSError, Error):
-            status = path.stat()
-            mark = status.st_mtime_ns, status.st_size
-            if mark != seen:
-                seen = mark
-                scope = plan.scope.without([load(path).exclude])
-        return scope
-
-    return ask
 
 
 def renewed(run: RunRecord, *, now: float) -> RunRecord:

@@ -76,7 +76,7 @@ def _sweep(task: Task, plan: RunPlan, executor: Executor) -> tuple[str, float, f
     per_probe = (
         PACKETS_PER_SWEEP_PROBE
         if task.method is Method.MASSCAN_SYN
-        else packets_per_probe(task.method)
+        else packets_per_probe(task.method, plan.policy)
     )
     probes = demand.packets / per_probe
     if task.method is Method.MASSCAN_SYN:

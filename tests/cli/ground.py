@@ -103,13 +103,17 @@ def engage(
 
 
 class Service:
-    """Listens on an address of loopback and greets everybody who comes, until it is closed."""
+    """Listens on an address of loopback and greets everybody who comes, until it is closed.
+
+    ``visitors`` counts those who completed a handshake.
+    """
 
     def __init__(self, address: str, port: int = 0, banner: bytes = b"hello\r\n") -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, port), family=family, backlog=64)
         self._banner = banner
         self._connections: list[socket.socket] = []
+        self.visitors = 0
         self._wake, self._woken = os.pipe()
         self.address = address
         self.port: int = self._listener.getsockname()[1]
@@ -143,6 +147,7 @@ class Service:
                 return
             with contextlib.suppress(OSError):  # a SYN scan resets before we accept
                 connection, _ = self._listener.accept()
+                self.visitors += 1
                 self._connections.append(connection)
                 connection.sendall(self._banner)
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from pipeline import __version__
 from pipeline.addresses import EVERY_IPV6, Address, AddressSet
-from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE, Ceilings, batch_size
-from pipeline.engagement import Engagement, Resolver, resolve_scope
+from pipeline.decide.pace import Ceilings, batch_size
+from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
 from pipeline.errors import ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import ALL_PORTS, PortSet
-from pipeline.tools.nmap import PACKETS_PER_VERSION_PROBE
+from pipeline.tools.nmap import affordable_scripts, version_packets
 from pipeline.vantage import Survey, ports_by_frequency
 
 _HIGH_PORTS = PortSet(((20000, 60999),))
@@ -82,14 +82,8 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
     by_frequency = ports_by_frequency(nmap.path) if engagement.ports.top else ()
     ports = engagement.ports.resolve(by_frequency)
     sweep, methods, notes = _methods(survey)
-    version_probe = profile.version_probe
-    if version_probe and limits.rate_per_host < PACKETS_PER_VERSION_PROBE:
-        version_probe = False
-        notes += (
-            f"no version probes: nmap sends up to {PACKETS_PER_VERSION_PROBE} packets to a host in "
-            f"one second and cannot be slowed down, and limits.rate_per_host is "
-            f"{limits.rate_per_host}",
-        )
+    version_probe, scripts, more = _versions(profile, limits.rate_per_host)
+    notes += more
     policy = Policy(
         ports=ports,
         ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
@@ -109,7 +103,7 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         speaks=profile.handshake_speaks,
         version_probe=version_probe,
         version_intensity=profile.version_intensity,
-        scripts=profile.scripts,
+        scripts=scripts,
         attempts=profile.attempts,
         privileged=nmap.raw,
         interface=engagement.vantage.interface,
@@ -117,6 +111,35 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         vantage=engagement.vantage.name,
     )
     return policy, notes
+
+
+def _versions(profile: Profile, ceiling: int) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    """Whether version probes, and which scripts, stay below what one host may get in a second."""
+    if not profile.version_probe:
+        return False, (), ()
+    needed = version_packets(profile.version_intensity, ())
+    if ceiling < needed:
+        return (
+            False,
+            (),
+            (
+                f"no version probes: nmap sends up to {needed} packets to a host in one second "
+                f"and cannot be slowed down, and limits.rate_per_host is {ceiling}",
+            ),
+        )
+    scripts = affordable_scripts(profile.version_intensity, profile.scripts, ceiling)
+    missing = [name for name in profile.scripts if name not in scripts]
+    if not missing:
+        return True, scripts, ()
+    needed = version_packets(profile.version_intensity, profile.scripts)
+    return (
+        True,
+        scripts,
+        (
+            f"without {', '.join(missing)}: with all scripts nmap sends up to {needed} packets to "
+            f"a host in one second, and limits.rate_per_host is {ceiling}",
+        ),
+    )
 
 
 def _methods(survey: Survey) -> tuple[Method, tuple[Method, ...], tuple[str, ...]]:
@@ -160,7 +183,6 @@ def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:
     size = batch_size(
         len(policy.ports),
         policy.ceilings,
-        packets_per_probe=PACKETS_PER_SWEEP_PROBE,
         passes=policy.masscan_retries + 1,
     )
     by_address: dict[Address, list[Endpoint]] = {}

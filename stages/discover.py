@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from pipeline.addresses import AddressSet
 from pipeline.decide.pace import (
-    PACKETS_PER_SWEEP_PROBE,
     SECONDS_PER_SLICE,
     sweep_rate,
 )
@@ -54,7 +53,7 @@ def _by_method(targets: Targets, policy: Policy) -> Iterator[tuple[Targets, Meth
 
 def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSet]:
     hosts = targets.addresses.size
-    rate = sweep_rate(hosts, policy.ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE)
+    rate = sweep_rate(hosts, policy.ceilings)
     probes = rate * SECONDS_PER_SLICE / (policy.masscan_retries + 1)
     everything = list(ports)
     count = max(1, min(len(everything), round(hosts * len(everything) / max(1.0, probes))))

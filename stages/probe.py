@@ -22,7 +22,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy
 from pipeline.ports import PortSet
-from pipeline.tools.nmap import PACKETS_PER_VERSION_PROBE
+from pipeline.tools.nmap import version_packets
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
@@ -62,8 +62,9 @@ def _small(task: Task, policy: Policy) -> Iterator[Task]:
     limited by how much it asks.
     """
     ceilings = policy.ceilings
-    ports_at_once = max(1, ceilings.rate_per_host // PACKETS_PER_VERSION_PROBE)
-    probes_at_once = max(1, int(ceilings.rate * MARGIN / 2) // PACKETS_PER_VERSION_PROBE)
+    each = version_packets(policy.version_intensity, policy.scripts)
+    ports_at_once = max(1, ceilings.rate_per_host // each)
+    probes_at_once = max(1, int(ceilings.rate * MARGIN / 2) // each)
     ports = list(task.ports)
     width = min(ports_at_once, probes_at_once)
     for first in range(0, len(ports), width):

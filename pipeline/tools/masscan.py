@@ -29,7 +29,7 @@ OVERHEAD: Final = 8.0
 def demand(task: Task, policy: Policy) -> Demand:
     """Packets that a sweep would send, worst case: every port open, every SYN-ACK reset."""
     hosts = task.targets.addresses.size
-    allowed = sweep_rate(hosts, policy.ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE)
+    allowed = sweep_rate(hosts, policy.ceilings)
     rate = masscan_rate(task.endpoints, allowed, policy.masscan_retries)
     probes = masscan_probes(task.endpoints, rate, policy.masscan_retries)
     return Demand(
@@ -56,7 +56,7 @@ def command(
     ceilings = Ceilings(rate=policy.ceilings.rate, rate_per_host=max(1, int(lease.rate_per_host)))
     allowed = min(
         lease.rate / PACKETS_PER_SWEEP_PROBE,
-        sweep_rate(hosts, ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE),
+        sweep_rate(hosts, ceilings),
     )
     rate = max(0.1, masscan_rate(task.endpoints, allowed, policy.masscan_retries))
     options: list[tuple[str, str | None]] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,15 +31,42 @@ PACKETS_PER_SYN: Final = 2
 """A SYN, and the kernel's reset when a SYN-ACK comes back."""
 PACKETS_PER_CONNECT: Final = 4
 """SYN, ACK, the acknowledgement of a greeting, and the reset that ends the connection."""
+LIGHT_INTENSITY: Final = 2
+PACKETS_PER_LIGHT_VERSION_PROBE: Final = 15
 PACKETS_PER_VERSION_PROBE: Final = 50
-"""In the worst second, all scripts included: measured 5 to 38 in the lab, 38 for ssh-hostkey.
-nmap cannot throttle version probes and scripts, so a task has few of them per host."""
+"""In the worst second, without scripts: measured 4 to 12 at intensity 2 and up to 48 at 7. nmap
+cannot slow version probes and scripts down, so a task has few of them per host."""
+PACKETS_OF_SCRIPTS: Final = 20
+PACKETS_OF_SSH_HOSTKEY: Final = 55
+"""ssh-hostkey opens a connection for each kind of key: 55 packets in one second were measured,
+its version probe included, and up to 28 for the other scripts together."""
 
 
-def packets_per_probe(method: Method) -> int:
+def version_packets(intensity: int, scripts: Sequence[str]) -> int:
+    """Packets that one host may get in the worst second of one version probe."""
+    base = (
+        PACKETS_PER_LIGHT_VERSION_PROBE
+        if intensity <= LIGHT_INTENSITY
+        else PACKETS_PER_VERSION_PROBE
+    )
+    if "ssh-hostkey" in scripts:
+        return base + PACKETS_OF_SSH_HOSTKEY
+    return base + PACKETS_OF_SCRIPTS if scripts else base
+
+
+def affordable_scripts(intensity: int, scripts: tuple[str, ...], ceiling: int) -> tuple[str, ...]:
+    """As many of the scripts as stay below ``ceiling`` packets to a host in a second."""
+    without_hostkey = tuple(name for name in scripts if name != "ssh-hostkey")
+    for some in (scripts, without_hostkey):
+        if version_packets(intensity, some) <= ceiling:
+            return some
+    return ()
+
+
+def packets_per_probe(method: Method, policy: Policy) -> int:
     """Packets that leave for one probe of an open port."""
     if method is Method.NMAP_VERSION:
-        return PACKETS_PER_VERSION_PROBE
+        return version_packets(policy.version_intensity, policy.scripts)
     return PACKETS_PER_CONNECT if method is Method.NMAP_CONNECT else PACKETS_PER_SYN
 
 
@@ -48,7 +75,7 @@ def demand(task: Task, policy: Policy) -> Demand:
     hosts, ports = task.targets.addresses.size, len(task.ports)
     version = task.method is Method.NMAP_VERSION
     repeats = 1 if version else policy.nmap_max_retries + 1
-    to_a_host = ports * packets_per_probe(task.method) * repeats
+    to_a_host = ports * packets_per_probe(task.method, policy) * repeats
     return Demand(
         hosts=task.targets.addresses,
         packets=hosts * to_a_host,
@@ -60,7 +87,7 @@ def demand(task: Task, policy: Policy) -> Demand:
 
 def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
     """The call. ``--max-rate`` keeps the total, ``--scan-delay`` what one host gets."""
-    per_probe = packets_per_probe(task.method)
+    per_probe = packets_per_probe(task.method, policy)
     rate = max(0.1, lease.rate * MARGIN / per_probe)
     options: list[tuple[str, str | None]] = [
         ("-n", None),
@@ -69,6 +96,8 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
         ("-iL", "targets.txt"),
         ("-oX", OUTPUT),
         ("--stats-every", "5s"),
+        # With it nmap lists hosts on this link that did not answer to ARP: asked, and silent.
+        ("-v", None),
         ("--max-retries", str(policy.nmap_max_retries)),
     ]
     if task.method is Method.NMAP_VERSION:
@@ -117,7 +146,7 @@ def _deadline(task: Task, policy: Policy, lease: Lease, rate: float) -> float:
         return 300.0 + 200.0 * ports * math.ceil(task.targets.addresses.size / 50)
     repeats = policy.nmap_max_retries + 1
     sending = task.endpoints * repeats / rate
-    per_host = ports * repeats * packets_per_probe(task.method) / lease.rate_per_host
+    per_host = ports * repeats * packets_per_probe(task.method, policy) / lease.rate_per_host
     return 120.0 + 3.0 * max(sending, per_host) + 2.0 * ports * repeats / 10
 
 
@@ -174,8 +203,11 @@ class _Reading:
         if host.timed_out:
             self._timed_out.add(host.address)
             return
-        answered = self._answered.setdefault(host.address, set())
         time = host.ended or self._ended
+        if not host.up:
+            self._take_absent(host, time)
+            return
+        answered = self._answered.setdefault(host.address, set())
         for result in (*host.ports, *_collapsed(host, self._task)):
             endpoint = Endpoint(host.address, result.protocol, result.port)
             if result.port not in self._task.ports or result.protocol is not self._task.protocol:
@@ -186,6 +218,16 @@ class _Reading:
             if self._task.purpose is Purpose.SWEEP and result.state is not PortState.OPEN:
                 continue
             self.observations.append(self._observation(endpoint, result, time))
+
+    def _take_absent(self, host: HostResult, time: float) -> None:
+        """Nobody on this link has the address: every port was asked in vain."""
+        self._answered[host.address] = set(self._task.ports)
+        if self._task.purpose is Purpose.SWEEP:
+            return
+        for port in self._task.ports:
+            endpoint = Endpoint(host.address, self._task.protocol, port)
+            quiet = _quiet(self._task, port, PortState.FILTERED, "no-response")
+            self.observations.append(self._observation(endpoint, quiet, time))
 
     def _observation(self, endpoint: Endpoint, result: PortResult, time: float) -> Observation:
         version = self._task.method is Method.NMAP_VERSION

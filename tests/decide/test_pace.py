@@ -81,14 +81,14 @@ def test_one_host_alone_gets_its_ceiling_and_nobody_gets_none() -> None:
 
 @given(some_ceilings, st.integers(1, 100_000))
 def test_a_sweep_stays_below_both_ceilings_on_average(ceilings: Ceilings, hosts: int) -> None:
-    packets = sweep_rate(hosts, ceilings, packets_per_probe=2) * 2
+    packets = sweep_rate(hosts, ceilings) * 2
     assert 0 < packets <= ceilings.rate * MARGIN + 1e-9
     assert packets / hosts <= ceilings.rate_per_host
 
 
 def test_a_ceiling_of_less_than_one_probe_a_second_slows_the_whole_sweep_down() -> None:
     ceilings = Ceilings(rate=100, rate_per_host=1)
-    assert sweep_rate(10, ceilings, packets_per_probe=2) == 0.5
+    assert sweep_rate(10, ceilings) == pytest.approx(1 / 3)
 
 
 @given(some_ceilings)
@@ -97,10 +97,10 @@ def test_with_enough_hosts_and_not_with_fewer_a_sweep_goes_at_the_full_rate(
     ceilings: Ceilings,
 ) -> None:
     full = ceilings.rate * MARGIN / 2
-    enough = hosts_for_full_rate(ceilings, packets_per_probe=2)
-    assert enough == 1 << 22 or sweep_rate(enough, ceilings, packets_per_probe=2) >= full
+    enough = hosts_for_full_rate(ceilings)
+    assert enough == 1 << 22 or sweep_rate(enough, ceilings) >= full
     if enough > 1:
-        assert sweep_rate(enough - 1, ceilings, packets_per_probe=2) < full
+        assert sweep_rate(enough - 1, ceilings) < full
 
 
 @given(some_ceilings, st.integers(1, 65_535), st.integers(1, 4))
@@ -108,8 +108,8 @@ def test_with_enough_hosts_and_not_with_fewer_a_sweep_goes_at_the_full_rate(
 def test_a_batch_takes_a_minute_or_as_many_hosts_as_the_full_rate_needs(
     ceilings: Ceilings, ports: int, passes: int
 ) -> None:
-    size = batch_size(ports, ceilings, packets_per_probe=2, passes=passes)
-    enough = hosts_for_full_rate(ceilings, packets_per_probe=2)
+    size = batch_size(ports, ceilings, passes=passes)
+    enough = hosts_for_full_rate(ceilings)
     seconds = size * ports * passes / (ceilings.rate * MARGIN / 2)
     assert size >= enough
     assert size == max(enough, 1) or seconds <= SECONDS_PER_SLICE
@@ -117,10 +117,10 @@ def test_a_batch_takes_a_minute_or_as_many_hosts_as_the_full_rate_needs(
 
 def test_a_batch_of_few_ports_has_many_hosts() -> None:
     ceilings = Ceilings(rate=10_000, rate_per_host=50)
-    many = batch_size(10, ceilings, packets_per_probe=2, passes=2)
-    few = batch_size(65_535, ceilings, packets_per_probe=2, passes=2)
+    many = batch_size(10, ceilings, passes=2)
+    few = batch_size(65_535, ceilings, passes=2)
     assert many == 13_500
-    assert few == hosts_for_full_rate(ceilings, packets_per_probe=2)
+    assert few == hosts_for_full_rate(ceilings)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ scope:
   exclude: [192.0.2.9]
 ports: 22,80,443
 vantage: {name: office, interface: eth0}
-limits: {rate: 10000, rate_per_host: 60}
+limits: {rate: 10000, rate_per_host: 80}
 profile: balanced
 """
 NMAP = Tool(name="nmap", path=Path("/usr/bin/nmap"), version="7.93", raw=True)
@@ -145,10 +145,32 @@ def test_without_nmap_there_is_no_run(plan: Callable[..., RunPlan]) -> None:
 def test_where_a_host_may_get_less_than_one_version_probe_sends_there_is_none(
     plan: Callable[..., RunPlan], engagement: Engagement
 ) -> None:
-    found = plan(limits=replace(engagement.limits, rate_per_host=20))
+    found = plan(limits=replace(engagement.limits, rate_per_host=14))
     assert not found.policy.version_probe
     assert any("no version probes" in note for note in found.notes)
     assert plan().policy.version_probe
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "scripts"),
+    [
+        (80, ("ssl-cert", "ssh-hostkey", "http-title")),
+        (50, ("ssl-cert", "http-title")),
+        (20, ()),
+    ],
+)
+def test_scripts_that_send_too_much_in_a_second_are_left_out_and_named(
+    plan: Callable[..., RunPlan],
+    engagement: Engagement,
+    ceiling: int,
+    scripts: tuple[str, ...],
+) -> None:
+    found = plan(limits=replace(engagement.limits, rate_per_host=ceiling))
+    assert found.policy.version_probe
+    assert found.policy.scripts == scripts
+    told = " ".join(found.notes)
+    for name in ("ssl-cert", "ssh-hostkey", "http-title"):
+        assert (name in told) == (name not in scripts)
 
 
 # --- control ports -----------------------------------------------------------------------------

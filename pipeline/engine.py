@@ -293,7 +293,8 @@ class Engine:
             raise
         finally:
             lease.give_back()
-        if self._stop_now.is_set() and not answer.complete:
+        if self._draining and not answer.complete:
+            # Who stops us may have stopped the tool, too (a service manager signals everybody).
             self._ledger.release(record.number, attempt, why="interrupted")
             return
         self._settle(record, attempt, answer, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,59 @@ def test_ctrl_c_lets_running_commands_end_and_says_how_to_go_on(
     assert portproof(*words).code == 1
     assert verdicts(the_report(path.parent)) == {service.endpoint: "confirmed"}
     assert ask(path.parent, "SELECT max(attempt) FROM tasks") == [(1,)], "nothing is asked twice"
+
+
+SIGNALLED_TOGETHER = """
+marker = Path.cwd().parents[3] / "interrupted"
+if not sweeps() and not marker.exists():
+    marker.touch()
+    os.kill(portproof(), signal.SIGTERM)
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+real()
+"""
+
+
+def test_a_service_manager_that_signals_everybody_spoils_no_task(
+    portproof: Portproof, tmp_path: Path, service: Service, fake: Fake
+) -> None:
+    fake("nmap", SIGNALLED_TOGETHER)
+    path = engage(tmp_path / "w", [service.address], [service.port], attempts=1)
+    assert portproof("run", path).code == 4
+    assert ask(path.parent, "SELECT state, failures FROM tasks ORDER BY number DESC LIMIT 1") == [
+        ("planned", 0)
+    ]
+    assert portproof("resume", "--workspace", path.parent).code == 1
+    report = the_report(path.parent)
+    assert verdicts(report) == {service.endpoint: "confirmed"}
+    assert not any(gap["endpoints"] for gap in report["coverage"]["gaps"])
+
+
+DEAF = """
+if sweeps():
+    real()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.kill(portproof(), signal.SIGINT)
+time.sleep(0.3)
+os.kill(portproof(), signal.SIGINT)
+time.sleep(60)
+"""
+
+
+def test_ctrl_c_twice_stops_even_a_tool_that_is_deaf(
+    portproof: Portproof, tmp_path: Path, service: Service, fake: Fake
+) -> None:
+    nmap = fake("nmap", DEAF) / "nmap"
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    began = time.monotonic()
+    said = portproof("run", path)
+    assert said.code == 4
+    assert time.monotonic() - began < 10
+    assert "interrupted: stopping at once" in said.err
+    assert "go on with `portproof resume" in said.err
+    nmap.unlink()
+    assert portproof("resume", "--workspace", path.parent).code == 1
+    assert verdicts(the_report(path.parent)) == {service.endpoint: "confirmed"}
 
 
 def test_a_run_that_was_killed_before_it_had_batches_asks_everything_when_resumed(

@@ -34,6 +34,9 @@ def open_database(path: Path) -> Engine:
     try:
         with guarded(path), engine.connect() as connection:
             _migrate(connection, path)
+            connection.rollback()
+            # Only now: it changes the file, which might have been another program's.
+            connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
     except BaseException:
         engine.dispose()
         raise
@@ -59,7 +62,7 @@ def _create_private(path: Path) -> None:
 def _on_connect(connection: sqlite3.Connection, _: object) -> None:
     # The driver's own transaction handling commits behind our back before some statements.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -69,10 +72,17 @@ def _on_begin(connection: Connection) -> None:
 
 def _migrate(connection: Connection, path: Path) -> None:
     revision = None
-    if inspect(connection).has_table("alembic_version"):
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if revision == HEAD:
         return
+    if revision is None and tables - {"alembic_version"}:
+        raise StoreError(
+            "this is not a database of portproof, but another program's",
+            where=str(path),
+            hint="move it away, or use another --workspace; nothing was changed",
+        )
     if revision is not None and not _is_known(revision):
         raise StoreError(
             f"the database was written by a newer version of portproof (schema {revision}, "

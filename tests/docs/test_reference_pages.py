@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from pipeline.decide import reasons
-from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE, Ceilings, sweep_rate
+from pipeline.decide.pace import (
+    PACKETS_PER_SWEEP_PROBE,
+    PACKETS_TO_A_HOST_PER_SWEEP_PROBE,
+    Ceilings,
+    sweep_rate,
+)
 from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import (
     FRAGILE_PORTS,
@@ -43,11 +48,7 @@ from pipeline.render.text import duration
 from pipeline.render.words import CHANGES
 from pipeline.resources import read_text
 from pipeline.store import schema as tables
-from pipeline.tools.nmap import (
-    PACKETS_PER_CONNECT,
-    PACKETS_PER_SYN,
-    PACKETS_PER_VERSION_PROBE,
-)
+from pipeline.tools.nmap import PACKETS_PER_CONNECT, PACKETS_PER_SYN, version_packets
 from pipeline.wire import PACKETS_PER_HANDSHAKE
 from tests.docs.pages import DOCS, ROOT, blocks, plain, rows, section, text_of
 
@@ -158,6 +159,11 @@ def _profile(name: str) -> dict[str, str]:
             indented = prefix if line.startswith(" ") else ""
             found[indented + key] = value.strip().strip("[]")
     return found
+
+
+def _profiles() -> list[dict[str, str]]:
+    """The shipped profiles, the gentlest first."""
+    return sorted(map(_profile, known_profiles()), key=lambda found: int(found["limits.rate"]))
 
 
 @pytest.mark.parametrize("name", known_profiles())
@@ -305,24 +311,34 @@ def test_every_kind_of_change_has_a_row_in_the_order_of_the_report() -> None:
 
 def test_the_packets_that_are_counted_are_those_of_the_code() -> None:
     told = [int(row[1]) for row in rows(section(CEILINGS, "What the ceilings mean"))]
-    assert PACKETS_PER_SYN == PACKETS_PER_SWEEP_PROBE
     assert told == [
+        PACKETS_PER_SWEEP_PROBE,
+        PACKETS_TO_A_HOST_PER_SWEEP_PROBE,
         PACKETS_PER_SYN,
         PACKETS_PER_CONNECT,
         PACKETS_PER_HANDSHAKE,
-        PACKETS_PER_VERSION_PROBE,
     ]
+
+
+def test_the_packets_of_version_probes_are_those_of_the_code() -> None:
+    kinds = ((), ("ssl-cert", "http-title"), ("ssl-cert", "ssh-hostkey"))
+    for intensities, *told in rows(section(CEILINGS, "Version probes")):
+        first, _, last = intensities.partition(" to ")
+        for intensity in (int(first), int(last)):
+            counted = [version_packets(intensity, scripts) for scripts in kinds]
+            assert [int(number) for number in told] == counted
 
 
 def test_the_table_of_sweep_rates_is_what_the_code_computes() -> None:
     told = section(CEILINGS, "Sweeps, and why small scopes go slower than the limit")
     heading = next(line for line in told.splitlines() if line.startswith("| hosts"))
     columns = re.findall(r"`rate` (\d+), `rate_per_host` (\d+)", heading)
-    assert len(columns) == 3
+    limits = [(found["limits.rate"], found["limits.rate_per_host"]) for found in _profiles()]
+    assert columns == limits
     for hosts, *rates in rows(told):
         for (rate, per_host), shown in zip(columns, rates, strict=True):
             ceilings = Ceilings(rate=int(rate), rate_per_host=int(per_host))
-            computed = sweep_rate(int(hosts), ceilings, packets_per_probe=PACKETS_PER_SWEEP_PROBE)
+            computed = sweep_rate(int(hosts), ceilings)
             assert float(shown) == pytest.approx(computed, abs=1)
 
 

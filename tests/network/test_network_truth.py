@@ -46,7 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
                 stack.enter_context(lab(lossy)),
                 tmp_path_factory.mktemp("lossy"),
                 rate=6000,
-                rate_per_host=200,
+                rate_per_host=300,
                 concurrency=16,
             ),
             Workspace.prepare(
@@ -67,7 +67,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
                 _, said = process.communicate(timeout=400)
                 assert process.returncode == 1, said[-4000:]
         yield Both(
-            Scanned(workspaces[0], watches[0].result, 6000, 200),
+            Scanned(workspaces[0], watches[0].result, 6000, 300),
             Scanned(workspaces[1], watches[1].result, 600, 60),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,7 @@ class Store:
         """
         known = self.runs()
         base, _, steps = reference.partition("~")
-        if base == "last" and (not steps or steps.isdigit()):
+        if base == "last" and re.fullmatch("[0-9]{0,9}", steps):
             place = len(known) - 1 - int(steps or 0)
             if place >= 0:
                 return known[place]

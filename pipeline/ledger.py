@@ -102,10 +102,13 @@ class Ledger:
     def start(
         self, number: int, *, argv: Sequence[str], rate: float | None, evidence: str, now: float
     ) -> int:
-        """Note that a task is about to be sent, and return the number of this attempt."""
+        """Note that a task is about to be sent, and return the number of this attempt.
+
+        Raises ``ValueError`` for a task that does not wait: somebody else is asking it, or did.
+        """
         table = schema.tasks
         with self._store.transaction() as connection:
-            connection.execute(
+            started = connection.execute(
                 update(table)
                 .where(table.c.number == number, table.c.state == TaskState.PLANNED.value)
                 .values(
@@ -118,6 +121,8 @@ class Ledger:
                     evidence=evidence,
                 )
             )
+            if started.rowcount != 1:
+                raise ValueError(f"task {number} does not wait to be asked")
             query = select(table.c.attempt).where(table.c.number == number)
             return int(connection.execute(query).scalar_one())
 

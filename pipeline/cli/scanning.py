@@ -100,12 +100,13 @@ def verify(
     engagement: Annotated[
         Path, typer.Option("--engagement", "-e", help="The engagement that admits it.")
     ] = DEFAULT_FILE,
+    workspace: WorkspaceFolder = None,
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Check one endpoint by hand: a handshake, then nmap's version probe."""
     from pipeline.cli.verifying import verify_endpoint
 
-    return verify_endpoint(endpoint, engagement, output)
+    return verify_endpoint(endpoint, engagement, workspace, output)
 
 
 def _introduce(console: Console, run_id: str, notes: tuple[str, ...]) -> None:

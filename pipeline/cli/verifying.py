@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.budget import Budget, Lease
+from pipeline.budget import Budget, Demand, Lease
 from pipeline.cli.conduct import make_plan, resolver
 from pipeline.cli.edge import printing
 from pipeline.cli.options import Format, workspace_of
@@ -37,14 +37,14 @@ from pipeline.tools import nmap
 from pipeline.vantage import survey
 
 
-def verify_endpoint(text: str, file: Path, output: Format) -> int:
+def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Format) -> int:
     """Ask one endpoint twice and print the story; the exit code says whether it is open.
 
     Raises ``NotAdmitted`` when the engagement does not admit it.
     """
     now = time.time()
     engagement = load(file, now=now)
-    place = workspace_of(file, None)
+    place = workspace_of(file, workspace)
     plan = make_plan(engagement, None, now=now)
     endpoint = _endpoint(text, plan)
     # Two runs at a time would add up their rates; a manual check is no exception.
@@ -97,8 +97,9 @@ async def _ask(
         number=1, targets=target, protocol=endpoint.protocol, ports=PortSet.of([endpoint.port])
     )
     methods = [(plan.policy.methods[0], Purpose.NAMED), (Method.HANDSHAKE, Purpose.NAMED)]
-    if endpoint.port not in plan.policy.fragile_ports:
+    if plan.policy.version_probe and endpoint.port not in plan.policy.fragile_ports:
         methods.append((Method.NMAP_VERSION, Purpose.VERSION))
+    budget = Budget(plan.policy.ceilings, time.monotonic)
     seen: list[Observation] = []
     raw: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="portproof-") as name:
@@ -111,11 +112,12 @@ async def _ask(
                 method=method,
                 purpose=purpose,
             )
-            lease = _lease(executor, plan, task)
+            lease = await _lease(budget, executor.demand(task))
             folder = Path(name) / method
             answer = await executor.carry_out(
                 task, lease, folder, stop=asyncio.Event(), on_progress=lambda _: None
             )
+            lease.give_back()
             if not answer.complete:
                 raise Error(answer.problem, where=str(endpoint), hint="try again, or see doctor")
             seen.extend(answer.observations)
@@ -124,12 +126,16 @@ async def _ask(
     return tuple(seen), raw
 
 
-def _lease(executor: Executor, plan: RunPlan, task: Any) -> Lease:
-    lease = Budget(plan.policy.ceilings, time.monotonic).lease(executor.demand(task))
-    if lease is None:
-        raise Error(
-            "limits.rate is too low for a version probe", hint="raise it, or use `portproof run`"
-        )
+async def _lease(budget: Budget, demand: Demand) -> Lease:
+    """A share of the rate, once what was asked before does not count into this second any more."""
+    while (lease := budget.lease(demand)) is None:
+        change = budget.next_change()
+        if change is None:
+            raise Error(
+                "limits.rate is too low for a version probe",
+                hint="raise it, or use `portproof run`",
+            )
+        await asyncio.sleep(max(0.0, budget.seconds_until(change)))
     return lease
 
 

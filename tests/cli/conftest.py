@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +34,28 @@ def service() -> Iterator[Service]:
     """A service that greets, on an address of this test's own."""
     with Service(an_address()) as found:
         yield found
+
+
+@pytest.fixture
+def other_run(tmp_path: Path) -> Iterator[Path]:
+    """A workspace that another process is using."""
+    folder = tmp_path / "used"
+    holder = subprocess.Popen((sys.executable, "-c", HOLDER, str(folder)), stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    yield folder
+    holder.kill()
+    holder.communicate()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pipeline.workspace import Workspace
+with Workspace(Path(sys.argv[1])).lock(now=time.time()):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture(scope="session")

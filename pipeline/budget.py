@@ -18,6 +18,9 @@ SWEEP_SHARE = 0.8
 """A sweep leaves a fifth of the rate to the corroboration of earlier batches."""
 LEAST_SHARE = 0.05
 """Less than this share of the rate is not worth starting a tool for."""
+LEAST_SHARE_OF_A_HOST = 0.3
+"""Nor is less than this share of what one host may get: the packets of one probe leave at once. At
+the usual ceiling of 50 it is one handshake with bad luck."""
 COOLING = 1.0
 
 
@@ -97,7 +100,9 @@ class Budget:
             return None
         room = self._free_per_host(demand.hosts)
         per_host = min(room, demand.packets_to_a_host)
-        if per_host <= 0:
+        if per_host < min(
+            demand.packets_to_a_host, self.ceilings.rate_per_host * LEAST_SHARE_OF_A_HOST
+        ):
             return None
         if demand.burst and per_host < min(demand.packets_to_a_host, self.ceilings.rate_per_host):
             return None

@@ -1,0 +1,220 @@
+"""The ceilings hold in every second, and everybody gets a share in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.addresses import AddressSet
+from pipeline.budget import COOLING, LEAST_SHARE_OF_A_HOST, SWEEP_SHARE, Budget, Demand, Lease
+from pipeline.decide.pace import MARGIN, Ceilings
+
+HOSTS = [AddressSet.parse([text]) for text in ("192.0.2.1", "192.0.2.2", "192.0.2.3-5")]
+EVERYBODY = AddressSet.parse(["192.0.2.1-5"])
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one lease allowed, and from when to when."""
+
+    lease: Lease
+    start: float
+    end: float
+
+
+@dataclass
+class Schedule:
+    """Leases demands in their order as soon as the budget allows, and holds each for a while."""
+
+    ceilings: Ceilings
+    clock: Clock = field(default_factory=Clock)
+    held: list[Held] = field(default_factory=list)
+
+    def run(self, wanted: Sequence[tuple[Demand, float]], *, at_most: int = 2000) -> None:
+        budget = Budget(self.ceilings, self.clock)
+        waiting = list(wanted)
+        running: list[Held] = []
+        for _ in range(at_most):
+            for demand, duration in list(waiting):
+                lease = budget.lease(demand)
+                if lease is not None:
+                    waiting.remove((demand, duration))
+                    running.append(Held(lease, self.clock.now, self.clock.now + duration))
+            if not waiting and not running:
+                return
+            times = [held.end for held in running]
+            if (change := budget.next_change()) is not None:
+                times.append(change)
+            assert times, f"nothing runs and {len(waiting)} demands wait for ever"
+            self.clock.now = max(self.clock.now, min(times))
+            for held in [held for held in running if held.end <= self.clock.now]:
+                held.lease.give_back()
+                running.remove(held)
+                self.held.append(held)
+        raise AssertionError("the schedule does not come to an end")
+
+    def within_a_second_of(self, moment: float) -> list[Held]:
+        return [h for h in self.held if h.start <= moment and h.end > moment - COOLING]
+
+
+@st.composite
+def demands(draw: st.DrawFn) -> Demand:
+    hosts = draw(st.sampled_from([*HOSTS, EVERYBODY]))
+    to_a_host = draw(st.integers(1, 400))
+    burst = draw(st.booleans())
+    return Demand(
+        hosts=hosts,
+        packets=draw(st.integers(to_a_host, to_a_host * hosts.size)),
+        packets_to_a_host=to_a_host,
+        most=draw(st.sampled_from([float("inf"), 5.0, 100.0])) if not burst else float("inf"),
+        sweep=not burst and draw(st.booleans()),
+        burst=burst,
+    )
+
+
+schedules = st.lists(st.tuples(demands(), st.sampled_from([0.0, 0.25, 1.0, 7.5])), max_size=15)
+some_ceilings = st.builds(
+    lambda rate, per_host: Ceilings(rate=max(rate, per_host), rate_per_host=per_host),
+    st.integers(1, 2000),
+    st.integers(1, 100),
+)
+
+
+@given(some_ceilings, schedules)
+@settings(max_examples=60)
+def test_in_no_second_more_is_leased_than_the_ceilings_allow(
+    ceilings: Ceilings, wanted: list[tuple[Demand, float]]
+) -> None:
+    schedule = Schedule(ceilings)
+    schedule.run(wanted)
+    assert len(schedule.held) == len(wanted)
+    for moment in {held.start for held in schedule.held}:
+        together = schedule.within_a_second_of(moment)
+        assert total(together) <= ceilings.rate * MARGIN * (1 + 1e-9)
+        for host in EVERYBODY:
+            to_it = [held for held in together if host in held.lease.hosts]
+            assert sum(held.lease.rate_per_host for held in to_it) <= ceilings.rate_per_host
+
+
+def total(held: Iterable[Held]) -> float:
+    return sum(one.lease.rate for one in held)
+
+
+@given(some_ceilings, demands())
+def test_whatever_is_demanded_alone_is_leased_at_once_and_never_more_than_it_needs(
+    ceilings: Ceilings, demand: Demand
+) -> None:
+    lease = Budget(ceilings, Clock()).lease(demand)
+    assert lease is not None
+    assert 0 < lease.rate <= min(demand.packets, demand.most, ceilings.rate * MARGIN)
+    assert 0 < lease.rate_per_host <= min(demand.packets_to_a_host, ceilings.rate_per_host)
+
+
+@given(some_ceilings, demands())
+def test_what_cannot_be_slowed_down_gets_all_that_it_sends_or_all_there_is(
+    ceilings: Ceilings, demand: Demand
+) -> None:
+    if demand.burst:
+        lease = Budget(ceilings, Clock()).lease(demand)
+        assert lease is not None
+        assert lease.rate == min(demand.packets, ceilings.rate * MARGIN)
+        assert lease.rate_per_host == min(demand.packets_to_a_host, ceilings.rate_per_host)
+
+
+# --- cases -------------------------------------------------------------------------------------
+
+CEILINGS = Ceilings(rate=1000, rate_per_host=50)
+
+
+def want(packets: float, *, to_a_host: float = 1, **more: object) -> Demand:
+    values = {"hosts": EVERYBODY, "packets": packets, "packets_to_a_host": to_a_host, **more}
+    return Demand(**values)  # type: ignore[arg-type]  # the tests name what differs
+
+
+def leased(lease: Lease | None) -> tuple[float, float]:
+    assert lease is not None
+    return lease.rate, lease.rate_per_host
+
+
+def test_small_tasks_share_a_second() -> None:
+    budget = Budget(CEILINGS, Clock())
+    for _ in range(30):
+        assert leased(budget.lease(want(30))) == (30, 1)
+    assert budget.lease(want(30)) is None
+    assert budget.leased == 900
+
+
+def test_a_sweep_leaves_a_fifth_to_the_corroboration_of_others() -> None:
+    budget = Budget(CEILINGS, Clock())
+    assert leased(budget.lease(want(10**6, sweep=True))) == (900 * SWEEP_SHARE, 1)
+    assert budget.lease(want(10**6, sweep=True)) is None
+    rate, _ = leased(budget.lease(want(10**6)))
+    assert round(rate, 6) == 180
+
+
+def test_a_short_sweep_may_take_the_whole_second() -> None:
+    assert leased(Budget(CEILINGS, Clock()).lease(want(900, sweep=True))) == (900, 1)
+
+
+def test_a_burst_waits_until_all_that_it_sends_is_free() -> None:
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    first = budget.lease(want(500))
+    assert first is not None
+    assert budget.lease(want(450, burst=True)) is None
+    first.give_back()
+    clock.now = COOLING
+    assert leased(budget.lease(want(450, burst=True))) == (450, 1)
+
+
+def test_a_burst_waits_until_the_host_is_free() -> None:
+    budget = Budget(CEILINGS, Clock())
+    budget.lease(want(10, to_a_host=10, hosts=HOSTS[0]))
+    assert budget.lease(want(45, to_a_host=45, hosts=HOSTS[0], burst=True)) is None
+    assert leased(budget.lease(want(45, to_a_host=45, hosts=HOSTS[1], burst=True))) == (45, 45)
+
+
+def test_a_lease_counts_for_a_second_after_it_was_given_back() -> None:
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    lease = budget.lease(want(900))
+    assert lease is not None
+    assert budget.next_change() is None
+    clock.now = 10.0
+    lease.give_back()
+    clock.now = 10.5
+    lease.give_back()
+    assert budget.next_change() == 11.0
+    assert budget.seconds_until(11.0) == 0.5
+    assert (budget.leased, budget.lease(want(900))) == (900, None)
+    clock.now = 11.0
+    assert budget.leased == 0
+    assert leased(budget.lease(want(900))) == (900, 1)
+
+
+def test_hosts_that_nobody_else_asks_have_their_own_ceiling() -> None:
+    budget = Budget(CEILINGS, Clock())
+    assert leased(budget.lease(want(60, to_a_host=60, hosts=HOSTS[0])))[1] == 50
+    assert budget.lease(want(60, to_a_host=60, hosts=HOSTS[0])) is None
+    assert leased(budget.lease(want(60, to_a_host=60, hosts=HOSTS[1])))[1] == 50
+
+
+def test_a_share_of_a_host_too_small_for_a_handshake_is_not_leased() -> None:
+    budget = Budget(CEILINGS, Clock())
+    budget.lease(want(36, to_a_host=36, hosts=HOSTS[0]))
+    assert 50 * LEAST_SHARE_OF_A_HOST == 15
+    assert budget.lease(want(30, to_a_host=30, hosts=HOSTS[0])) is None
+    assert leased(budget.lease(want(14, to_a_host=14, hosts=HOSTS[0])))[1] == 14

@@ -194,7 +194,6 @@ def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:
             for address, endpoints in by_address.items()
             if address in targets
             for endpoint in endpoints
-            if endpoint.port in policy.ports
         ]
         yield Batch(
             number=number,

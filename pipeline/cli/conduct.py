@@ -79,7 +79,9 @@ def _file_batches(run: RunRecord, store: Store, canaries: Sequence[Endpoint]) ->
         expected += [
             endpoint
             for endpoint, verdict in store.verdicts(plan.previous_run).items()
-            if verdict.kind in _EXPECTED_AGAIN and endpoint.address in admitted
+            if verdict.kind in _EXPECTED_AGAIN
+            and endpoint.address in admitted
+            and endpoint.port in plan.policy.ports
         ]
     Ledger(store, run).add_batches(batches(plan, expected))
 

@@ -54,7 +54,7 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "acknowledged: a tarpit, or a device that only pretends.",
         HANDSHAKE_NEVER_COMPLETES: "SYN scans get an answer, but no handshake ever completes.",
         CLOSED_WHEN_ASKED_AGAIN: "Discovery named it open; every later method was refused.",
-        REFUSED: "It was expected to be open, and every method was refused.",
+        REFUSED: "It was expected to be open, was refused, and no method found it open.",
         NO_ANSWER: "It was expected to be open, and no method got an answer.",
         ICMP_REFUSED: "A firewall or router refused the probes with an ICMP message.",
         METHODS_DISAGREE: "The re-scans are used up and the methods still disagree.",

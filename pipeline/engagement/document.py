@@ -186,7 +186,7 @@ class EngagementDocument(Strict):
     canaries: list[kinds.Canary] = Field(
         default_factory=list,
         max_length=100,
-        description="Endpoints known to be open: when one falls silent, we have been blocked.",
+        description="Endpoints known to be open: every run asks them, whatever it finds.",
         examples=[["192.0.2.1:443"]],
     )
     outputs: list[_Output] = Field(

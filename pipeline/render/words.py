@@ -64,6 +64,7 @@ AFTERMATHS: Final[Mapping[Aftermath, str]] = MappingProxyType(
         Aftermath.DATA: "the service spoke",
         Aftermath.CLOSED: "the connection was ended in good order, without a word",
         Aftermath.RESET: "the connection was reset right after the handshake",
+        Aftermath.REJECTED: "silence, then a reset in answer to what was sent",
         Aftermath.ACKNOWLEDGED: "silence, but what was sent was acknowledged",
         Aftermath.UNACKNOWLEDGED: "silence, and what was sent was never acknowledged",
         Aftermath.SILENCE: "silence; nothing was sent",

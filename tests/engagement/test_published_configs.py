@@ -58,8 +58,8 @@ def test_the_template_loads_on_the_day_it_is_written(engage: Engage) -> None:
     found = engage(new_engagement(today))
     found.authorisation.require(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
     found.authorisation.require(datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp())
-    documentation = AddressSet.parse(["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"])
-    assert found.include <= documentation
+    # Who runs it unread asks nobody but the own machine.
+    assert found.include <= AddressSet.parse(["127.0.0.0/8"])
 
 
 def test_the_template_fits_the_schema(validator: jsonschema.Draft202012Validator) -> None:

@@ -68,9 +68,7 @@ def main(disk: Path, elsewhere: Path) -> None:
         found["tasks"] = ask(work, "SELECT number, attempt, state FROM tasks")
         fill(ballast)
         found["begun when full"] = portproof("run", path, "--workspace", work)
-        found["begun in a new place when full"] = portproof(
-            "run", path, "--workspace", disk / "new"
-        )
+        found["begun elsewhere when full"] = portproof("run", path, "--workspace", disk / "new")
     print(json.dumps(found))
 
 

@@ -61,7 +61,7 @@ def test_with_room_again_the_run_completes_with_the_verdicts_of_an_undisturbed_o
 
 
 def test_a_run_that_cannot_even_be_begun_says_so(story: Story) -> None:
-    for case in ("begun when full", "begun in a new place when full"):
+    for case in ("begun when full", "begun elsewhere when full"):
         assert story[case]["code"] == 4
         assert "the disk is full" in story[case]["err"]
         assert "Traceback" not in story[case]["err"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,7 @@ def init(
     from pipeline.errors import UsageError
     from pipeline.files import write_whole
 
-    if file.exists():
+    if os.path.lexists(file):  # a link that leads nowhere is somebody's, too
         raise UsageError(
             "the file exists and was left alone", where=str(file), hint="name another one"
         )

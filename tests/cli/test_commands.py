@@ -1,0 +1,157 @@
+"""Every command tells what it does and takes; the ones before the first packet send none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.engagement import load
+from tests.cli.conftest import Portproof
+from tests.cli.ground import ROOT, Service, engage
+
+OPTIONS = {
+    "init": {"[FILE]"},
+    "check": {"[ENGAGEMENT]", "--workspace", "--format"},
+    "run": {"[ENGAGEMENT]", "--workspace", "--dry-run", "--quiet", "-q", "--format"},
+    "resume": {"[RUN]", "--workspace", "--quiet", "-q", "--format"},
+    "runs": {"--workspace", "--format"},
+    "show": {"[RUN]", "[ENDPOINT]", "--workspace", "--format"},
+    "report": {"[RUN]", "--workspace", "--output", "-o"},
+    "verify": {"HOST:PORT", "--engagement", "-e", "--workspace", "--format"},
+    "doctor": {"[ENGAGEMENT]", "--format"},
+}
+HEAVY = ("pydantic", "sqlalchemy", "alembic", "rich", "jinja2", "yaml", "nmap", "libnmap")
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_the_help_of_a_command_names_its_arguments_and_options(
+    portproof: Portproof, command: str
+) -> None:
+    said = portproof(command, "--help")
+    assert (said.code, said.err) == (0, "")
+    words = {word.rstrip(",") for word in said.out.split()}
+    assert words >= OPTIONS[command]
+    assert portproof(command, "-h").out == said.out
+
+
+def test_help_lists_every_command_and_the_exit_codes(portproof: Portproof) -> None:
+    said = portproof("--help")
+    assert said.code == 0
+    assert [name for name in OPTIONS if f"\n  {name} " not in said.out] == []
+    assert "70 a" in said.out
+    assert portproof().out == said.out
+
+
+def test_help_is_fast_because_it_imports_little(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pipeline.cli.edge import run\n"
+        "assert run(['--help']) == 0\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        (sys.executable, "-c", program), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert time.monotonic() - began < 2  # 0.2 s on a machine with nothing else to do
+    assert done.stderr == "[]\n"
+
+
+def test_init_writes_what_check_accepts_and_never_over_a_file(
+    portproof: Portproof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = portproof("init")
+    assert (made.code, made.err) == (0, "")
+    path = tmp_path / "engagement.yml"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert portproof("check").code == 0
+    path.write_text("mine")
+    again = portproof("init")
+    assert (again.code, again.out) == (2, "")
+    assert "engagement.yml: the file exists and was left alone" in again.err
+    assert path.read_text() == "mine"
+    assert portproof("init", "deep/er/second.yml").code == 0
+    assert load(tmp_path / "deep" / "er" / "second.yml").client == "Example Ltd"
+
+
+def test_init_leaves_links_and_folders_alone(portproof: Portproof, tmp_path: Path) -> None:
+    (tmp_path / "link.yml").symlink_to(tmp_path / "nowhere")
+    said = [portproof("init", tmp_path / name) for name in (".", "link.yml", "link.yml/x.yml")]
+    assert [each.code for each in said] == [2, 2, 2]
+    assert (tmp_path / "link.yml").is_symlink()
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "--dry-run")])
+def test_the_plan_is_printed_and_nothing_is_sent_or_written(
+    portproof: Portproof, tmp_path: Path, service: Service, command: tuple[str, ...]
+) -> None:
+    path = engage(tmp_path, [service.address], [service.port, 1])
+    before = sorted(tmp_path.iterdir())
+    said = portproof(*command, path)
+    assert (said.code, said.err) == (0, "")
+    assert "Example Ltd, weekly: the engagement is sound." in said.out
+    assert f"addresses   1 in {service.address}/32" in said.out
+    assert "endpoints   2 (2 ports each)" in said.out
+    assert "discovery   about 2 probes in " in said.out
+    assert "nmap -n -Pn -p1" in said.out
+    assert "(a plain connection by portproof itself" in said.out
+    found = portproof(*command, path, "--format", "json").json
+    assert (found["addresses"], found["ports"], found["endpoints"]) == (1, 2, 2)
+    assert found["discovery_probes"] == 2
+    assert found["discovery_seconds"] >= 1
+    assert any(
+        "-iL=targets.txt" in line or "-iLtargets.txt" in line
+        for line in found["discovery_commands"]
+    )
+    assert sorted(tmp_path.iterdir()) == before
+    assert service.visitors == 0
+
+
+def test_check_says_all_mistakes_at_once_with_their_places(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    path = engage(tmp_path, ["127.0.0.1", "-oN/etc/passwd", "10.0.0.256"], "0,80-")
+    for command in ("check", "run"):
+        said = portproof(command, path)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.count(f"{path}:") == 3
+        assert f"{path}:9:" in said.err
+        assert f"{path}:11:" in said.err
+        assert "begins with a dash, like an option" in said.err
+    assert not (tmp_path / "portproof.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("bogus", "No such command 'bogus'"),
+        ("run --bogus", "No such option: --bogus"),
+        ("run a b", "(b)"),
+        ("run --format xml", "'xml' is not one of 'text', 'json'"),
+        ("run --workspace", "requires an argument"),
+        ("verify", "Missing argument 'HOST:PORT'"),
+        ("run missing.yml", "there is no file 'missing.yml'"),
+        ("check /dev/zero", "is not a regular file"),
+        ("runs --workspace missing", "there is no portproof.db here"),
+        ("resume --workspace missing", "there is no portproof.db here"),
+    ],
+)
+def test_a_wrong_command_line_is_a_mistake_and_said(
+    portproof: Portproof,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = portproof(*line.split())
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("portproof: ")
+    assert complaint in said.err
+    assert list(tmp_path.iterdir()) == []

@@ -66,6 +66,8 @@ def show(
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Tell why each endpoint got its verdict: the evidence in order, and what it adds up to."""
+    from dataclasses import replace
+
     from pipeline.assembly import assemble
     from pipeline.errors import UsageError
     from pipeline.render.document_json import render_json
@@ -74,15 +76,15 @@ def show(
 
     with Store(existing_database(workspace)) as store:
         document = assemble(store, store.run(run))
-    if output is Format.JSON:
-        print(render_json(document))
-        return 0
     shown = [f for f in document.findings if _wanted(f.verdict.endpoint, endpoint)]
     if endpoint and not shown:
         raise UsageError(
             f"run {document.run} has no verdict on {endpoint}",
             hint="nobody named it; `portproof show RUN` lists those there are",
         )
+    if output is Format.JSON:
+        print(render_json(replace(document, findings=tuple(shown))))
+        return 0
     for finding in shown:
         print("\n".join(endpoint_story(finding)), end="\n\n")
     if not shown:

@@ -121,12 +121,15 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
             slack = 2 if sweeping else 1
             delay = math.ceil(1000 * slack * per_probe / (lease.rate_per_host * MARGIN))
             options += [("--scan-delay", f"{delay}ms"), ("--max-scan-delay", f"{delay}ms")]
-    if task.targets.family(6):
+    version = 6 if task.targets.family(6) else 4
+    if version == 6:
         options.append(("-6", None))
     if policy.interface:
         options.append(("-e", policy.interface))
-        if policy.source_address:
-            options.append(("-S", str(policy.source_address)))
+        source = policy.source_address
+        # nmap quits when it is given a source of the other family.
+        if source is not None and source.version == version:
+            options.append(("-S", str(source)))
     return Command(
         program=str(program),
         options=tuple(options),
@@ -171,9 +174,11 @@ def answer(task: Task, folder: Path, finished: Finished) -> Answer:
     except FileNotFoundError:
         return Answer(complete=False, problem=problem or "nmap wrote no output")
     except ParseError as error:
-        return Answer(complete=False, problem=problem or str(error))
+        return Answer(complete=False, problem=problem or error.what)
     if not run.complete:
-        problem = problem or f"nmap's output is not complete: {run.error or 'no end'}"
+        # On one line: the error of a script comes with a stack trace.
+        said = " ".join(run.error.split()) or "no end"
+        problem = problem or f"nmap's output is not complete: {said}"
     return Answer(
         observations=tuple(reading.observations),
         holes=tuple(reading.holes()),

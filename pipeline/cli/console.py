@@ -51,6 +51,9 @@ class Console:
         if self._live is None:
             _print(line)
             return
+        if kind in _ALWAYS:  # stays above the picture, which goes when the run ends
+            self._live.console.print(line, markup=False, highlight=False, emoji=False)
+            return
         self._recent = [*self._recent, line][-_RECENT:]
 
     def progress(self, progress: Progress) -> None:

@@ -51,8 +51,9 @@ _WEIGHTS: Final[Mapping[Method, float]] = MappingProxyType(
 _SPEECH_WEIGHT: Final = 0.99
 _DISSENT: Final = 0.8
 _ICMP: Final = frozenset(
-    {"admin-prohibited", "host-prohibited", "net-prohibited", "host-unreach", "net-unreach"}
-    | {"port-unreach", "proto-unreach", "communication-prohibited"}
+    {"admin-prohibited", "host-prohibited", "net-prohibited", "communication-prohibited"}
+    | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}
+    | {"no-route", "beyond-scope", "reject-route", "time-exceeded"}
 )
 _SPEAKS_FOR_ITSELF: Final = frozenset({Aftermath.DATA})
 _NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED, Aftermath.REJECTED})

@@ -75,7 +75,7 @@ def test_a_run_does_not_differ_from_itself(run: Run) -> None:
 
 
 @given(runs(), runs())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_what_the_new_run_did_not_ask_is_never_closed(before: Run, after: Run) -> None:
     for where, change in by_endpoint(before, after).items():
         if where not in after.covered:
@@ -85,7 +85,7 @@ def test_what_the_new_run_did_not_ask_is_never_closed(before: Run, after: Run) -
 
 
 @given(runs(), runs())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_nothing_is_opened_that_the_old_run_had_not_asked(before: Run, after: Run) -> None:
     for where, change in by_endpoint(before, after).items():
         if where not in before.covered:
@@ -93,7 +93,7 @@ def test_nothing_is_opened_that_the_old_run_had_not_asked(before: Run, after: Ru
 
 
 @given(runs(), runs())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_what_changed_one_way_changed_the_other_way_round(before: Run, after: Run) -> None:
     there, back = by_endpoint(before, after), by_endpoint(after, before)
     assert there.keys() == back.keys()
@@ -103,7 +103,7 @@ def test_what_changed_one_way_changed_the_other_way_round(before: Run, after: Ru
 
 
 @given(runs(), runs())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_every_change_shows_both_sides_and_a_share_of_confidence(before: Run, after: Run) -> None:
     for where, change in by_endpoint(before, after).items():
         assert change.before == before.found.get(where)
@@ -112,7 +112,7 @@ def test_every_change_shows_both_sides_and_a_share_of_confidence(before: Run, af
 
 
 @given(runs(), runs())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_where_neither_run_believes_in_a_port_nothing_changed(before: Run, after: Run) -> None:
     for where in by_endpoint(before, after):
         kinds = {run.found[where].kind for run in (before, after) if where in run.found}

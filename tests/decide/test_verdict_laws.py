@@ -118,7 +118,7 @@ def test_asking_again_and_hearing_the_same_keeps_the_verdict_and_never_lowers_co
 
 
 @given(hearings, facts())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_nothing_is_confirmed_without_a_completed_handshake(
     observations: list[Observation], known: HostFacts
 ) -> None:
@@ -128,7 +128,7 @@ def test_nothing_is_confirmed_without_a_completed_handshake(
 
 
 @given(hearings)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_where_control_ports_answer_no_handshake_confirms_anything_by_itself(
     observations: list[Observation],
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_confidence_is_a_share(
 
 
 @given(hearings, facts())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_silence_alone_never_contradicts(observations: list[Observation], known: HostFacts) -> None:
     """Where nobody was refused, nothing is refuted, and no method is in conflict with another."""
     unrefused = [o for o in observations if o.state is not PortState.CLOSED]

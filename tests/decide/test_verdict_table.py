@@ -335,6 +335,31 @@ def test_the_evidence_adds_up_to(case: Case) -> None:
     assert (found.kind, found.reason) == (case.kind, case.reason)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "admin-prohibited",
+        "host-prohibited",
+        "net-prohibited",
+        "communication-prohibited",
+        "host-unreach",
+        "net-unreach",
+        "port-unreach",
+        "proto-unreach",
+        "dest-unreach",
+        "no-route",
+        "beyond-scope",
+        "reject-route",
+        "time-exceeded",
+    ],
+)
+def test_every_word_of_nmap_and_of_the_handshake_for_an_icmp_error_is_a_refusal(
+    reason: str,
+) -> None:
+    heard = (seen(SYN, FILTERED), seen(HANDSHAKE, FILTERED, reason=reason))
+    assert decide(WHERE, heard, DROPPING).reason == reasons.ICMP_REFUSED
+
+
 def test_every_reason_that_is_explained_is_given_for_something() -> None:
     assert {case.reason for case in CASES} == set(reasons.EXPLANATIONS)
 

@@ -51,9 +51,9 @@ masscan_retries: 0
 masscan_wait: 1s
 nmap_max_retries: 0
 handshake_connect_timeout: 500ms
-handshake_listen: 200ms
+handshake_listen: 100ms
 handshake_speaks: true
-control_ports: 1
+control_ports: {control_ports}
 version_probe: {version_probe}
 version_intensity: 0
 scripts: []
@@ -81,11 +81,16 @@ def engage(
     delays: str = "1s",
     version_probe: bool = False,
     attempts: int = 1,
+    control_ports: int = 0,
 ) -> Path:
     """Write an engagement that loopback answers within two seconds, and its profile."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "quick.yml").write_text(
-        QUICK.format(version_probe=str(version_probe).lower(), attempts=attempts)
+        QUICK.format(
+            version_probe=str(version_probe).lower(),
+            attempts=attempts,
+            control_ports=control_ports,
+        )
     )
     path = folder / "engagement.yml"
     path.write_text(

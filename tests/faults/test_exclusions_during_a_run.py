@@ -11,7 +11,7 @@ from tests.cli.ground import Service, engage, the_report, verdicts
 from tests.faults.fakes import Fake
 
 WHEN_NAMED = """
-if method() == "nmap-syn" and len(list(Path.cwd().parent.iterdir())) == 3:
+if method() == "nmap-syn" and not sweeps():
     path = Path(FILE)
     path.write_text(path.read_text().replace(BEFORE, AFTER, 1))
 real()
@@ -53,7 +53,7 @@ def test_an_exclusion_counts_even_if_the_file_has_mistakes_with_it(
     fake("nmap", edit(path, "exclude: []", after))
     said = portproof("run", path)
     assert service.visitors == 0
-    assert f"refused: task 4 was not sent: {service.address} is excluded" in said.err
+    assert f"refused: task 3 was not sent: {service.address} is excluded" in said.err
     assert "engagement: cannot be read as it is now" in said.err
     assert "wrong: is not a key here" in said.err
     assert said.code == 1
@@ -69,7 +69,7 @@ def test_an_exclusion_counts_that_is_added_to_a_list_beside_the_engagement(
     fake("nmap", edit(out, "# never\n", f"# never\n{service.address}\n"))
     said = portproof("run", path)
     assert service.visitors == 0
-    assert f"refused: task 4 was not sent: {service.address} is excluded" in said.err
+    assert f"refused: task 3 was not sent: {service.address} is excluded" in said.err
 
 
 def test_while_the_file_is_no_engagement_at_all_the_last_good_one_holds(

@@ -25,7 +25,7 @@ from tests.process.players import survivors
 
 GATED = """
 gate = Path(GATE)
-if method() == METHOD and (METHOD != "nmap-syn" or sweeps()):
+if method() == METHOD and sweeps():
     arrive_and_wait(gate)
 real()
 """
@@ -41,7 +41,6 @@ Moment = Callable[[Path, Path], object]
 
 MOMENTS: dict[str, tuple[str, Moment]] = {
     "the sweep runs": ("nmap-syn", lambda _, gate: list(gate.iterdir())),
-    "the connect scan runs": ("nmap-connect", lambda _, gate: list(gate.iterdir())),
     "the handshakes run": ("none", lambda work, _: ask(work, SHAKING)),
     "the verdicts are written": ("none", lambda work, _: ask(work, "SELECT 1 FROM verdicts")),
 }
@@ -76,7 +75,7 @@ def test_a_run_that_was_killed_ends_with_the_verdicts_of_an_undisturbed_one(
     gate.mkdir()
     method, reached = MOMENTS[moment]
     fake("nmap", f"GATE, METHOD = {str(gate)!r}, {method!r}\n{GATED}")
-    path = engage(work, [greets.address], [greets.port, silent.port, closed])
+    path = engage(work, [greets.address], [greets.port, silent.port, closed], control_ports=1)
     process = spawn("run", path)
     wait_until(lambda: ready(work) and reached(work, gate), moment)
     process.kill()

@@ -34,7 +34,7 @@ FAULTS = {
     "no file": ("pass", "nmap wrote no output"),
     "another file": (
         "output().write_text('<html>404</html>')",
-        "line 1, column 1: the file should begin with <nmaprun>",
+        "the file should begin with <nmaprun>",
     ),
     "hostile words": (
         "say('\\x1b]0;owned\\x07\\u202e\\nrm -rf /\\x1b[2J'); sys.exit(3)",
@@ -43,7 +43,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", ["not permitted", "half a file", "an empty file", "hostile words"]
+)
 def test_a_run_in_which_no_sweep_succeeds_fails_and_says_where_and_what_to_do(
     portproof: Portproof, tmp_path: Path, service: Service, fake: Fake, fault: str
 ) -> None:
@@ -64,7 +66,7 @@ def test_a_run_in_which_no_sweep_succeeds_fails_and_says_where_and_what_to_do(
     assert problem in gap["why"]
 
 
-@pytest.mark.parametrize("fault", ["killed", "half a file", "no file"])
+@pytest.mark.parametrize("fault", ["killed", "no file", "another file"])
 def test_what_a_failing_tool_did_not_answer_is_a_gap_and_not_closed(
     portproof: Portproof, finished: Path, fake: Fake, fault: str
 ) -> None:
@@ -80,9 +82,8 @@ def test_what_a_failing_tool_did_not_answer_is_a_gap_and_not_closed(
     gaps = {gap["what"]: gap["why"] for gap in report["coverage"]["gaps"] if gap["endpoints"]}
     assert [what.partition(" by ")[2] for what in gaps] == ["nmap-connect", "nmap-syn"]
     assert all(problem in why for why in gaps.values())
-    for method in ("nmap-syn", "nmap-connect"):
-        assert f"not covered: {service.address}, asked by {method}: {problem}" in said.err
-    assert [t["state"] for t in report["tasks"]].count("failed") == 3
+    assert said.err.count(f"not covered: {service.address}, asked by nmap-") == 2
+    assert [t["state"] for t in report["tasks"]].count("failed") == 2
     assert "\x1b" not in said.err
 
 
@@ -119,7 +120,7 @@ def test_an_address_that_nobody_asked_about_is_dropped_and_recorded(
     report = the_report(path.parent)
     assert verdicts(report) == {service.endpoint: "confirmed"}
     foreign = [event["text"] for event in report["events"] if event["kind"] == "foreign"]
-    assert len(foreign) == 4, "the sweep, the control, the SYN scan and the connect scan"
+    assert len(foreign) == 3, "the sweep, the SYN scan and the connect scan"
     assert foreign[0] == (
         "task 1: nmap-syn reported 1 endpoint(s) that nobody asked about, dropped: "
         f"127.1.2.3:{service.port}/tcp"

@@ -181,7 +181,8 @@ def _frequencies(text: str) -> tuple[int, ...]:
     for line in text.splitlines():
         fields = line.partition("#")[0].split()
         if len(fields) >= 3 and fields[1].endswith("/tcp"):
-            port = fields[1].removesuffix("/tcp")
-            if port.isdigit() and 1 <= int(port) <= 65535:
-                found[int(port)] = float(fields[2])
+            port, frequency = fields[1].removesuffix("/tcp"), fields[2]
+            sound = re.fullmatch("[0-9]{1,5}", port) and re.fullmatch("[0-9]+[.]?[0-9]*", frequency)
+            if sound and 1 <= int(port) <= 65535:
+                found[int(port)] = float(frequency)
     return tuple(sorted(found, key=lambda port: (-found[port], port)))

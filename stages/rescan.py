@@ -1,12 +1,22 @@
-"""Ask again, after a while, every endpoint on which the methods disagree."""
+"""Ask again, after a while, every endpoint on which the methods disagree.
+
+Hosts that answer for every port are only shaken hands with: their other answers prove nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.decide.questions import corroborated, ended, tasks_for, verdicts, with_purpose
+from pipeline.decide.questions import (
+    corroborated,
+    ended,
+    pretending_hosts,
+    tasks_for,
+    verdicts,
+    with_purpose,
+)
 from pipeline.decide.rescan import round_due, worth_asking_again
-from pipeline.model import Evidence, Purpose, StageName, Task, TaskRecord
+from pipeline.model import Evidence, Method, Purpose, StageName, Task, TaskRecord
 from pipeline.plan import Policy
 
 
@@ -24,11 +34,13 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
         for endpoint, verdict in verdicts(evidence).items()
         if worth_asking_again(verdict, evidence.observations.get(endpoint, ()))
     }
+    pretending = pretending_hosts(evidence)
+    honest = {endpoint for endpoint in in_doubt if endpoint.address not in pretending}
     for method in policy.methods:
         yield from tasks_for(
             evidence,
             policy,
-            in_doubt,
+            in_doubt if method is Method.HANDSHAKE else honest,
             stage=StageName.RESCAN,
             method=method,
             purpose=Purpose.NAMED,

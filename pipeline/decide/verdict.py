@@ -182,7 +182,7 @@ def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
     if handshake is None:
         return _without_handshake(hearing)
     if handshake.state is not PortState.OPEN:
-        return _handshake_failed(hearing, handshake)
+        return _handshake_failed(hearing, handshake, facts)
     artefact = _pretence(hearing, handshake, facts)
     if artefact:
         return VerdictKind.ARTEFACT, artefact
@@ -216,7 +216,9 @@ def _without_handshake(hearing: _Hearing) -> tuple[VerdictKind, str]:
     return VerdictKind.LIKELY, reasons.HANDSHAKE_MISSING
 
 
-def _handshake_failed(hearing: _Hearing, handshake: Observation) -> tuple[VerdictKind, str]:
+def _handshake_failed(
+    hearing: _Hearing, handshake: Observation, facts: HostFacts
+) -> tuple[VerdictKind, str]:
     later_open = {o.method for o in hearing.asked_later if o.state is PortState.OPEN}
     if handshake.state is PortState.CLOSED:
         if later_open:
@@ -224,7 +226,8 @@ def _handshake_failed(hearing: _Hearing, handshake: Observation) -> tuple[Verdic
         return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
     if hearing.methods_saying(PortState.CLOSED):
         return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
-    if later_open and Method.NMAP_CONNECT not in hearing.ever_open:
+    answered = bool(later_open) or facts.answers_for_everything
+    if answered and Method.NMAP_CONNECT not in hearing.ever_open:
         return VerdictKind.ARTEFACT, reasons.HANDSHAKE_NEVER_COMPLETES
     if len(hearing.ever_open) < 2:
         return VerdictKind.LIKELY, reasons.ONE_METHOD

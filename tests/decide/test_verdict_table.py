@@ -272,6 +272,13 @@ CASES = (
         reasons.HANDSHAKE_NEVER_COMPLETES,
     ),
     Case(
+        "a box that answers SYNs for every port and completes nothing",
+        (seen(MASSCAN), seen(HANDSHAKE, FILTERED)),
+        PRETENDING,
+        VerdictKind.ARTEFACT,
+        reasons.HANDSHAKE_NEVER_COMPLETES,
+    ),
+    Case(
         "a phantom of the sweep",
         (seen(MASSCAN), seen(SYN, CLOSED), seen(CONNECT, CLOSED), seen(HANDSHAKE, CLOSED)),
         REFUSING,

@@ -79,6 +79,17 @@ def test_a_tarpit_has_no_port_that_is_believed() -> None:
     assert set(said(asking(TARPIT)).values()) == {"artefact never-acknowledged"}
 
 
+def test_a_box_that_answers_syns_and_completes_nothing_has_no_port_either() -> None:
+    half_open = Deaf(TARPIT, lambda method, _: method not in SYN_METHODS)
+    assert set(said(asking(half_open)).values()) == {"artefact handshake-never-completes"}
+
+
+def test_a_service_behind_a_proxy_is_found_although_its_first_handshake_is_lost() -> None:
+    proxy = Pretending(Aftermath.RESET, {22: "SSH-2.0-OpenSSH_9.2"})
+    unlucky = Deaf(proxy, lambda method, now: method is Method.HANDSHAKE and now < 30)
+    assert said(asking(unlucky))["192.0.2.1:22/tcp"] == "confirmed service-spoke"
+
+
 def test_one_listener_behind_every_port_is_no_service() -> None:
     notebook = asking(CATCH_ALL)
     assert set(said(notebook).values()) == {"artefact control-ports-answer"}

@@ -283,6 +283,19 @@ def test_what_is_beyond_doubt_is_not_asked_again() -> None:
     assert list(rescan.plan(story.evidence, POLICY)) == []
 
 
+def test_hosts_that_pretend_are_only_shaken_hands_with_again() -> None:
+    story = Story(str(WHERE)).corroborated(controls=OPEN)
+    while tasks := list(corroborate.plan(story.evidence, POLICY)):
+        for asked in tasks:
+            story.settle(
+                asked,
+                [replace(o, aftermath=Aftermath.UNACKNOWLEDGED) for o in heard_by(asked, OPEN)],
+            )
+    (again,) = rescan.plan(story.evidence, POLICY)
+    assert (again.method, again.round) == (HANDSHAKE, 2)
+    assert asks([again]) == {WHERE}
+
+
 # --- probe -------------------------------------------------------------------------------------
 
 

@@ -426,4 +426,4 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestAnyHistory.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)

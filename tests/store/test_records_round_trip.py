@@ -259,7 +259,7 @@ def fresh() -> Iterator[tuple[Store, Ledger]]:
         service=st.none() | services,
     )
 )
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_an_observation_is_read_as_it_was_filed(observation: Observation) -> None:
     with fresh() as (_, ledger):
         ledger.add_batches([batch()])

@@ -18,13 +18,14 @@ from pipeline.cli.console import Console
 from pipeline.cli.narrowing import current_scope
 from pipeline.engagement import Engagement, load
 from pipeline.engine import Engine
-from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError
+from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError, UsageError
 from pipeline.executor import Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Purpose, RunState, TaskState, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.render.document import RunDocument
+from pipeline.render.text import visible
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import survey
@@ -52,6 +53,13 @@ def resolver(name: str) -> tuple[Address, ...]:
 
 def make_plan(engagement: Engagement, store: Store | None, *, now: float) -> RunPlan:
     """Authorise a new run: what it may ask, and how. Nothing is sent to a target."""
+    if visible(str(engagement.path)) != str(engagement.path):
+        # The run keeps the path as text, and the report and the terminal show it.
+        raise UsageError(
+            "the path of the engagement holds characters that are no text",
+            where=str(engagement.path),
+            hint="rename the file or its folder",
+        )
     previous = store.previous_complete(engagement.name) if store else None
     return authorise(
         engagement,

@@ -41,7 +41,7 @@ class Console:
     def say(self, text: str) -> None:
         """A message to the person; silenced by ``--quiet``."""
         if not self._quiet:
-            _print(text)
+            _print(visible(text))
 
     def event(self, kind: str, text: str) -> None:
         """Something happened. Quiet keeps the troubles only."""

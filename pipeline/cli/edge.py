@@ -129,6 +129,8 @@ def _usage(error: Exception) -> str | None:
 
 def _refused_by_the_system(error: Exception) -> str | None:
     """The message for a file that is not as it has to be; ``None`` when it is another error."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the current folder does not exist any more\n  change into another one"
     if not isinstance(error, OSError) or error.filename is None:
         return None
     return f"{os.fsdecode(error.filename)}: {error.strerror}\n  --verbose tells what was tried"

@@ -11,7 +11,7 @@ from pipeline.budget import Budget
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.executor import Executor
 from pipeline.model import Batch, Evidence, Method, Purpose, StageName, Task
-from pipeline.plan import RunPlan
+from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
 from pipeline.render.text import duration
 from pipeline.tools import masscan
@@ -21,20 +21,31 @@ from stages import discover
 from stages.authorise import batches
 
 _SHOWN = 8
+_LISTED = 1000
+
+_Shape = tuple[int, ...]
 
 
 def preview(plan: RunPlan) -> dict[str, Any]:
-    """A run's plan as plain data. Packets and seconds are those of discovery alone."""
+    """A run's plan as plain data. Packets and seconds are those of discovery alone.
+
+    ``discovery_commands`` are the first thousand.
+    """
     executor = _executor(plan)
     sweeps: list[str] = []
-    packets, seconds, count = 0.0, 0.0, 0
+    packets, seconds, count, commands = 0.0, 0.0, 0, 0
+    # A large scope has a million commands; batches of one shape differ in their addresses only.
+    costs: dict[_Shape, tuple[int, float, float]] = {}
     for batch in batches(plan, ()):
         count += 1
-        for task in discover.plan(Evidence(batch=batch), plan.policy):
-            line, sent, took = _sweep(task, plan, executor)
-            sweeps.append(line)
-            packets += sent
-            seconds += took
+        shape = _shape(batch, plan.policy)
+        if shape not in costs or len(sweeps) < _LISTED:
+            tasks = discover.plan(Evidence(batch=batch), plan.policy)
+            found = [_sweep(task, plan, executor) for task in tasks]
+            sweeps += [line for line, _, _ in found[: _LISTED - len(sweeps)]]
+            costs[shape] = len(found), sum(f[1] for f in found), sum(f[2] for f in found)
+        number, sent, took = costs[shape]
+        commands, packets, seconds = commands + number, packets + sent, seconds + took
     admitted = plan.scope.admitted
     ceilings = plan.policy.ceilings
     return {
@@ -53,8 +64,16 @@ def preview(plan: RunPlan) -> dict[str, Any]:
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
         "discovery_commands": sweeps,
+        "discovery_command_count": commands,
         "follow_up_commands": list(_follow_ups(plan, executor)),
     }
+
+
+def _shape(batch: Batch, policy: Policy) -> _Shape:
+    """What the sweeps of a batch depend on besides its addresses."""
+    near = batch.targets.addresses & policy.beyond_sweep
+    far = batch.targets.addresses - near
+    return tuple(part.family(version).size for part in (near, far) for version in (4, 6))
 
 
 def _executor(plan: RunPlan) -> Executor:
@@ -137,8 +156,9 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     yield "discovery (targets.txt holds the admitted addresses of the batch):"
     for line in found["discovery_commands"][:_SHOWN]:
         yield f"  {_short(line)}"
-    if len(found["discovery_commands"]) > _SHOWN:
-        yield f"  … and {len(found['discovery_commands']) - _SHOWN} more (--format json has all)"
+    if found["discovery_command_count"] > _SHOWN:
+        more = found["discovery_command_count"] - _SHOWN
+        yield f"  … and {more:,} more (--format json has the first {_LISTED:,})"
     yield "then, with the hosts and ports that were named:"
     for line in found["follow_up_commands"]:
         yield f"  {line}"

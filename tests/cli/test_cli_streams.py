@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, ask, ended, engage, run_process, spawn
 
 NOBODY_READS = ["--help", "run --help", "show last", "check"]
@@ -81,8 +81,10 @@ def test_a_file_whose_name_is_no_text_can_be_written_and_read(tmp_path: Path) ->
     assert "caf\\udce9.yml: the file exists" in again.err
 
 
-def test_json_goes_to_stdout_and_nothing_else_does(tmp_path: Path, service: Service) -> None:
+def test_json_goes_to_stdout_and_nothing_else_does(
+    portproof: Portproof, tmp_path: Path, service: Service
+) -> None:
     path = engage(tmp_path, [service.address], [service.port])
-    said = run_process("run", path, "--format", "json")
-    assert [e["port"] for e in json.loads(said.out)["endpoints"]] == [service.port]
+    said = portproof("run", path, "--format", "json")
+    assert [e["port"] for e in said.json["endpoints"]] == [service.port]
     assert "started: run" in said.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ def test_help_is_fast_because_it_imports_little(tmp_path: Path) -> None:
     done = subprocess.run(
         (sys.executable, "-c", program), cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert time.monotonic() - began < 2  # 0.2 s on a machine with nothing else to do
+    assert time.monotonic() - began < 5  # 0.2 s on a machine with nothing else to do
     assert done.stderr == "[]\n"
 
 
@@ -155,3 +156,46 @@ def test_a_wrong_command_line_is_a_mistake_and_said(
     assert said.err.startswith("portproof: ")
     assert complaint in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_would_take_centuries_is_told_without_listing_all_of_it(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    said = portproof("check", engage(tmp_path, ["10.0.0.0/16"], "all"), "--format", "json")
+    assert said.json["endpoints"] == 65536 * 65535
+    assert len(said.json["discovery_commands"]) == 1000 < said.json["discovery_command_count"]
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "esc\x1b[31m", "two\nlines"])
+def test_an_engagement_whose_path_is_no_text_is_refused(
+    portproof: Portproof, tmp_path: Path, name: str
+) -> None:
+    path = engage(tmp_path / name, ["127.0.0.1"], [1])
+    for command in ("check", "run"):
+        said = portproof(command, path)
+        assert (said.code, said.out) == (2, "")
+        assert "the path of the engagement holds characters that are no text" in said.err
+        assert "\x1b" not in said.err
+    assert not (path.parent / "runs").exists()
+
+
+def test_a_workspace_whose_path_is_hostile_is_shown_harmlessly(
+    portproof: Portproof, tmp_path: Path, service: Service
+) -> None:
+    path = engage(tmp_path, [service.address], [service.port])
+    said = portproof("run", path, "--workspace", tmp_path / "esc\x1b[31m")
+    assert said.code == 1
+    assert "written: " in said.err
+    assert "\x1b" not in said.err + said.out
+
+
+def test_a_current_folder_that_is_gone_is_said_to_be(
+    portproof: Portproof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = portproof("runs")
+    assert said.code == 2
+    assert "the current folder does not exist any more" in said.err

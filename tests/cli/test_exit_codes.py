@@ -114,22 +114,30 @@ def test_3_when_a_run_is_resumed_after_its_authorisation_has_ended(
 
 BUG = """
 import sys
-from pipeline import workspace
+from pipeline.cli import conduct
+from pipeline.cli.edge import run
 def broken(now):
     raise RuntimeError("nobody thought of this")
-workspace.new_run_id = broken
-from pipeline.cli.edge import run
+def interrupted(now):
+    raise KeyboardInterrupt
+conduct.new_run_id = interrupted
+print(run(sys.argv[1:]), file=sys.stderr, flush=True)
+conduct.new_run_id = broken
 print(run(sys.argv[1:]), file=sys.stderr, flush=True)
 sys.exit(run([*sys.argv[1:], "--verbose"]))
 """
 
 
-def test_70_for_a_bug_and_never_1(tmp_path: Path, service: Service) -> None:
+def test_70_for_a_bug_and_4_for_ctrl_c_wherever_it_comes_and_never_1(
+    tmp_path: Path, service: Service
+) -> None:
     path = engage(tmp_path, [service.address], [service.port])
     program = (sys.executable, "-c", BUG, "run", path)
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (70, "")
-    short, _, long = done.stderr.partition("\n70\n")
+    stopped, _, rest = done.stderr.partition("\n4\n")
+    assert stopped.startswith("portproof: interrupted; `portproof resume` goes on with a run that")
+    short, _, long = rest.partition("\n70\n")
     assert short.startswith("portproof: this is a bug in portproof: RuntimeError: nobody thought")
     assert "run the command again with --verbose for where it happened" in short
     assert "Traceback" not in short

@@ -111,23 +111,25 @@ def _failed_sweeps(evidence: Evidence) -> Iterator[Gap]:
 
 
 def _unfinished(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Gap]:
-    """Batches that no sweep has gone over, in a run that was cut short."""
-    swept: dict[int, bool] = {}
+    """What no sweep has gone over, in a run that was cut short: whole batches, and single sweeps
+    of the batches that were begun."""
+    why = "the run stopped before these were swept"
+    begun: set[int] = set()
     for record in evidence.tasks:
-        if record.task.purpose is Purpose.SWEEP:
-            done = record.state in (TaskState.SETTLED, TaskState.FAILED)
-            swept[record.task.batch] = swept.get(record.task.batch, True) and done
+        task = record.task
+        if task.purpose is Purpose.SWEEP:
+            begun.add(task.batch)
+            if record.state in (TaskState.PLANNED, TaskState.RUNNING):
+                yield Gap(what=_area(task), why=why, endpoints=task.endpoints)
     never: AddressSet = AddressSet()
     ports = PortSet()
     for batch in Ledger(store, run).batches(unfinished_only=True):
-        if not swept.get(batch.number, False):
+        if batch.number not in begun:
             never |= batch.targets.addresses
             ports = batch.ports
     if never:
         yield Gap(
-            what=f"{_some(never)}, {_ports(ports)}",
-            why="the run stopped before these were swept",
-            endpoints=never.size * len(ports),
+            what=f"{_some(never)}, {_ports(ports)}", why=why, endpoints=never.size * len(ports)
         )
 
 

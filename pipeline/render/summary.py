@@ -107,7 +107,9 @@ def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
             "not a service."
         )
     if refuted:
-        told.append(f"{on_hosts(refuted)} {_were(refuted)} named by discovery and then refused.")
+        told.append(
+            f"{on_hosts(refuted)} {_were(refuted)} named or expected to be open, and refused."
+        )
     return tuple(told)
 
 
@@ -186,6 +188,18 @@ def _about_changes(findings: Sequence[Finding]) -> Iterator[Step]:
             text=f"Find out why another service answers on {counted(len(changed), 'port')}.",
             endpoints=changed,
         )
+    gone = _changed_to(findings, ChangeKind.CLOSED, ChangeKind.NOW_FILTERED)
+    if gone:
+        yield Step(
+            text=f"Check that {counted(len(gone), 'port')} went away on purpose.", endpoints=gone
+        )
+    lost = _changed_to(findings, ChangeKind.UNREACHABLE)
+    if lost:
+        hosts = len({endpoint.address for endpoint in lost})
+        yield Step(
+            text=f"Find out what became of {counted(hosts, 'host')}: nothing answers there now.",
+            endpoints=lost,
+        )
     covered = _changed_to_open(findings, ChangeKind.NEWLY_COVERED)
     if covered:
         yield Step(
@@ -213,6 +227,14 @@ def _about_verdicts(findings: Sequence[Finding]) -> Iterator[Step]:
 
 def _of_kind(findings: Sequence[Finding], kind: VerdictKind) -> tuple[Endpoint, ...]:
     return tuple(f.verdict.endpoint for f in findings if f.verdict.kind is kind)
+
+
+def _changed_to(findings: Sequence[Finding], *kinds: ChangeKind) -> tuple[Endpoint, ...]:
+    return tuple(
+        finding.verdict.endpoint
+        for finding in findings
+        if finding.change is not None and finding.change.kind in kinds
+    )
 
 
 def _changed_to_open(findings: Sequence[Finding], *kinds: ChangeKind) -> tuple[Endpoint, ...]:

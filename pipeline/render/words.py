@@ -27,7 +27,7 @@ VERDICTS: Final[Mapping[VerdictKind, str]] = MappingProxyType(
         VerdictKind.UNRESOLVED: "The methods disagree, and still did after every re-scan.",
         VerdictKind.ARTEFACT: "Something on the path answers, not the service: a SYN proxy, a "
         "tarpit or a catch-all listener.",
-        VerdictKind.REFUTED: "Named by discovery, and then refused to every later method.",
+        VerdictKind.REFUTED: "Named by discovery or expected to be open, and then refused.",
         VerdictKind.FILTERED: "No answer or an ICMP refusal, where a service was expected.",
         VerdictKind.UNKNOWN: "Not asked, or the tool gave up: there is no evidence.",
     }
@@ -125,6 +125,8 @@ def facts(observation: Observation, banner_limit: int) -> tuple[str, ...]:
         parts.append(f"TTL {observation.ttl}")
     if observation.aftermath is not None:
         parts.append(AFTERMATHS[observation.aftermath])
-    if observation.service is not None and observation.service.label:
+    # What nmap looks up by the number of a port is no recognition, and of a closed port nonsense.
+    probed = observation.service is not None and observation.service.method == "probed"
+    if probed and observation.service is not None and observation.service.label:
         parts.append(f"recognised as {visible(observation.service.label, banner_limit)}")
     return tuple(parts)

@@ -222,14 +222,6 @@ def test_the_raw_figures_hold_every_field_of_every_row() -> None:
     }  # fmt: skip
 
 
-def test_the_documented_table_has_the_columns_and_the_contestants_of_the_benchmark() -> None:
-    text = (ROOT / "docs" / "benchmarks.md").read_text()
-    head = bench.markdown(measured(ROW)).splitlines()[2]
-    assert head in text
-    for contestant in bench.CONTESTANTS:
-        assert f"| {contestant.name} " in text
-
-
 @pytest.mark.parametrize("contestant", bench.CONTESTANTS, ids=lambda c: c.name)
 def test_every_contestant_has_a_folder_of_its_own(contestant: bench.Contestant) -> None:
     assert [c.name for c in bench.CONTESTANTS if c.folder == contestant.folder] == [contestant.name]

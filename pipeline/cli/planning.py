@@ -21,7 +21,7 @@ from stages import discover
 from stages.authorise import batches
 
 _SHOWN = 8
-_LISTED = 1000
+_LISTED = 100
 
 _Shape = tuple[int, ...]
 
@@ -29,7 +29,7 @@ _Shape = tuple[int, ...]
 def preview(plan: RunPlan) -> dict[str, Any]:
     """A run's plan as plain data. Packets and seconds are those of discovery alone.
 
-    ``discovery_commands`` are the first thousand.
+    ``discovery_commands`` are the first hundred.
     """
     executor = _executor(plan)
     sweeps: list[str] = []

@@ -163,7 +163,7 @@ def test_a_plan_that_would_take_centuries_is_told_without_listing_all_of_it(
 ) -> None:
     said = portproof("check", engage(tmp_path, ["10.0.0.0/16"], "all"), "--format", "json")
     assert said.json["endpoints"] == 65536 * 65535
-    assert len(said.json["discovery_commands"]) == 1000 < said.json["discovery_command_count"]
+    assert len(said.json["discovery_commands"]) == 100 < said.json["discovery_command_count"]
 
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "esc\x1b[31m", "two\nlines"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -226,7 +227,8 @@ with Store(folder / "portproof.db") as store:
 def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path, how: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    apart = ["unshare", "--mount"] if how == "tmpfs" else []
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    apart = ["unshare", "--mount", *user] if how == "tmpfs" else []
     done = subprocess.run(
         [*apart, sys.executable, "-c", ON_A_SMALL_DISK, how, str(disk)],
         capture_output=True,

@@ -191,7 +191,14 @@ def test_what_to_do_first_begins_with_what_is_new() -> None:
     steps = summarise(d.small()).first
     assert [str(endpoint) for endpoint in steps[0].endpoints] == ["10.80.1.7:443/tcp"]
     assert steps[0].text.startswith("Find out who opened 1 port since the last run")
-    assert [step.text.split()[0] for step in steps] == ["Find", "Find", "Check", "Look", "Find", "Decide"]
+    assert [step.text.split()[0] for step in steps] == [
+        "Find",
+        "Find",
+        "Check",
+        "Look",
+        "Find",
+        "Decide",
+    ]
 
 
 def test_a_first_run_asks_whether_everything_that_is_open_is_meant_to_be() -> None:

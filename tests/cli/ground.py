@@ -78,12 +78,12 @@ def engage(
     name: str = "weekly",
     valid_from: str = "2026-01-01",
     valid_until: str = "2099-12-31",
-    delays: str = "1s",
+    delays: str = "",
     version_probe: bool = False,
     attempts: int = 1,
     control_ports: int = 0,
 ) -> Path:
-    """Write an engagement that loopback answers within two seconds, and its profile."""
+    """Write an engagement that loopback answers within a second, and its profile."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "quick.yml").write_text(
         QUICK.format(

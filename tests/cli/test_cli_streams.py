@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, ask, ended, engage, run_process, spawn
 
-NOBODY_READS = ["--help", "run --help", "show last", "check"]
+NOBODY_READS = ["--help", "show last"]
 
 
 @pytest.mark.parametrize("line", NOBODY_READS)
@@ -51,13 +51,11 @@ def test_output_onto_a_full_disk_is_said_and_is_no_crash(line: str, finished: Pa
     assert "the output cannot be written: No space left on device" in said.err
 
 
-@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
-def test_streams_that_are_closed_at_the_start_go_nowhere(
-    closed: tuple[int, ...], finished: Path
-) -> None:
-    shell = " ".join(f"{number}>&-" for number in closed)
+def test_streams_that_are_closed_at_the_start_go_nowhere(finished: Path) -> None:
     before = (finished / "portproof.db").read_bytes()
-    said = run_process("show", "last", cwd=finished, prefix=("sh", "-c", f'exec "$@" {shell}', "-"))
+    said = run_process(
+        "show", "last", cwd=finished, prefix=("sh", "-c", 'exec "$@" 0>&- 1>&- 2>&-', "-")
+    )
     assert said.code == 0
     assert (finished / "portproof.db").read_bytes() == before
 

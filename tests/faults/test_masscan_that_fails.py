@@ -27,11 +27,6 @@ CUT_OFF = {
     "interrupted": (f"{FOUND}\nPath('paused.conf').touch()", "masscan was interrupted before"),
     "half a record": (f"{FOUND}\nhit(targets()[0], 1, end='')", "masscan's output is cut off"),
     "killed": (f"{FOUND}\nos.kill(os.getpid(), 9)", "masscan was ended by signal 9"),
-    "not permitted": (
-        "say('[-] FAIL: permission denied\\n [hint] need to sudo'); sys.exit(1)",
-        "masscan exited with 1: [-] FAIL: permission denied",
-    ),
-    "no file": ("pass", "masscan wrote no output"),
     "another file": ("output().write_text('<html>\\n404\\n')", "what masscan wrote cannot be read"),
 }
 

@@ -61,7 +61,7 @@ def test_truth_is_about_living_hosts_and_ports_worth_scanning(preset: str) -> No
     living = {host.address for host in share.hosts}
     assert len(living) == len(share.hosts)
     assert all(e.address in living and e.port in plan.ports for e in share.endpoints)
-    assert len({(e.address, e.port) for e in share.endpoints}) == len(share.endpoints)
+    assert len({(e.address, e.protocol, e.port) for e in share.endpoints}) == len(share.endpoints)
     assert {(e.address, e.port) for e in plan.open_endpoints} == {
         (i.address, i.port) for i in share.listeners
     }
@@ -107,6 +107,20 @@ def test_differing_hosts_all_differ() -> None:
     assert len(by_host) == 300
     assert len({frozenset(ports) for ports in by_host.values()}) == 300
     assert {len(ports) for ports in by_host.values()} == {3, 4, 5, 6}
+
+
+def test_truth_says_how_to_ask_an_endpoint_and_whether_it_can_be_known_and_stays() -> None:
+    plan = make(replace(BASE, preset="tiny"))
+    first = next(e for e in plan.share.endpoints if e.verdicts == ("confirmed",))
+    changing = replace(
+        first, protocol="udp", knowable=False, steady=False, pattern=(("period", 4.0),)
+    )
+    told = truth(replace(plan, share=replace(plan.share, endpoints=(changing, first))))["endpoints"]
+    keys = ("protocol", "knowable", "steady", "pattern")
+    assert [tuple(e[key] for key in keys) for e in told] == [
+        ("tcp", True, True, {}),
+        ("udp", False, False, {"period": 4.0}),
+    ]
 
 
 @pytest.mark.parametrize("preset", ["demo", "sets"])

@@ -44,6 +44,7 @@ class Method(StrEnum):
     HANDSHAKE = "handshake"
     NMAP_VERSION = "nmap-version"
     NMAP_UDP = "nmap-udp"
+    DATAGRAM = "datagram"
     IMPORTED = "imported"
 
 

@@ -22,6 +22,7 @@ class Policy:
     ``sweep`` is the method of discovery, ``sweep_instead`` the one for the addresses that it cannot
     reach: masscan sends everything to its gateway, and so nothing to a network on this host's link.
     ``methods`` corroborate, in this order; ``control_ports`` are asked on every named host.
+    ``ports`` are those of TCP. ``asks_snmp`` allows the guess of SNMP's usual community.
     """
 
     ports: PortSet
@@ -48,6 +49,8 @@ class Policy:
     interface: str | None = None
     source_address: Address | None = None
     vantage: str = ""
+    udp_ports: PortSet = PortSet()
+    asks_snmp: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ _WEIGHTS: Final[Mapping[Method, float]] = MappingProxyType(
         Method.HANDSHAKE: 0.9,
         Method.NMAP_VERSION: 0.95,
         Method.NMAP_UDP: 0.5,
+        Method.DATAGRAM: 0.9,
         Method.IMPORTED: 0.5,
     }
 )

@@ -45,6 +45,7 @@ METHODS: Final[Mapping[Method, str]] = MappingProxyType(
         Method.HANDSHAKE: "handshake, then listening",
         Method.NMAP_VERSION: "nmap version probe",
         Method.NMAP_UDP: "nmap UDP scan",
+        Method.DATAGRAM: "a request of the port's own protocol",
         Method.IMPORTED: "imported scan",
     }
 )

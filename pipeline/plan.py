@@ -6,7 +6,7 @@ became of the files it was started from. Only exclusions can be added later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.pace import Ceilings
@@ -49,7 +49,7 @@ class Policy:
     interface: str | None = None
     source_address: Address | None = None
     vantage: str = ""
-    udp_ports: PortSet = PortSet()
+    udp_ports: PortSet = field(default_factory=PortSet)
     asks_snmp: bool = True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 import time
@@ -38,7 +39,8 @@ from pipeline.tools import masscan, nmap
 from pipeline.wire import HandshakeResult
 
 HANDSHAKES: Final = "handshakes.jsonl"
-_AT_ONCE: Final = 256
+HANDSHAKES_AT_ONCE: Final = 256
+"""Of one task, unless this machine has too few descriptors for so many sockets."""
 _EVIDENCE: Final = {
     Method.MASSCAN_SYN: masscan.OUTPUT,
     Method.HANDSHAKE: HANDSHAKES,
@@ -51,7 +53,7 @@ class Executor:
 
     ``scope`` is asked right before anything is sent; ``programs`` are the absolute paths of the
     tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors held by every tool's
-    guard (the workspace's lock).
+    guard (the workspace's lock); ``at_once`` is how many sockets one task of handshakes may have.
     """
 
     policy: Policy
@@ -60,6 +62,7 @@ class Executor:
     excluded: AddressSet
     seed: int
     keep_open: tuple[int, ...] = ()
+    at_once: int = HANDSHAKES_AT_ONCE
     now: Callable[[], float] = field(default=time.time)
 
     def demand(self, task: Task) -> Demand:
@@ -155,23 +158,30 @@ class Executor:
 
         policy = self.policy
         pace = wire.Pacer(lease.rate, lease.rate_per_host)
-        for speak, ports in (
-            (policy.speaks, task.ports - policy.fragile_ports),
-            (False, task.ports & policy.fragile_ports),
+        for version, (speak, ports) in itertools.product(
+            (4, 6),
+            (
+                (policy.speaks, task.ports - policy.fragile_ports),
+                (False, task.ports & policy.fragile_ports),
+            ),
         ):
-            if not ports:
+            pairs = [(target, port) for target in task.targets.family(version) for port in ports]
+            if not pairs:
                 continue
+            source = policy.source_address
+            # A socket cannot be bound to an address of the other family.
+            ours = str(source) if source is not None and source.version == version else None
             await wire.handshakes(
-                [(target, port) for target in task.targets for port in ports],
+                pairs,
                 pace=pace,
-                at_most=_AT_ONCE,
+                at_most=self.at_once,
                 stop=stop,
                 on_result=take,
                 scope=self.scope,
                 connect_timeout=policy.connect_timeout,
                 listen=policy.listen,
                 speak=speak,
-                source_address=str(policy.source_address) if policy.source_address else None,
+                source_address=ours,
                 interface=policy.interface,
             )
         _write_handshakes(folder, seen, holes)

@@ -337,6 +337,7 @@ class Engine:
             attempt,
             observations=answer.observations,
             holes=holes,
+            refusals=answer.refusals if answer.complete else (),
             evidence_sha256=self._executor.evidence_hash(record.task, folder),
             outcome=answer.problem,
             now=self._clock(),

@@ -26,6 +26,7 @@ from pipeline.model import (
     PortState,
     Protocol,
     Purpose,
+    Refusals,
     StageName,
     Task,
     TaskRecord,
@@ -133,6 +134,7 @@ class Ledger:
         *,
         observations: Iterable[Observation],
         holes: Iterable[Hole] = (),
+        refusals: Iterable[Refusals] = (),
         evidence_sha256: str = "",
         outcome: str = "",
         now: float,
@@ -163,7 +165,7 @@ class Ledger:
             )
             if done.rowcount != 1:
                 return False
-            self._replace_answers(connection, number, observations, holes)
+            self._replace_answers(connection, number, observations, holes, refusals)
             return True
 
     def put_back(self, number: int, attempt: int, *, why: str, not_before: float) -> bool:
@@ -227,17 +229,13 @@ class Ledger:
 
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""
-        tasks = self.tasks(batch.number)
-        observations, holes = self._answers(tasks, batch.number)
-        return Evidence(batch=batch, tasks=tasks, observations=observations, holes=holes)
+        return self._evidence(batch, batch.number)
 
     def everything(self) -> Evidence:
         """Everything that is known about the whole run, as if it were one batch.
 
         The batch of the result stands for the run; its ports are those of the first batch.
         """
-        tasks = self.tasks()
-        observations, holes = self._answers(tasks, None)
         batches = self.batches()
         whole = Batch(
             number=0,
@@ -246,11 +244,10 @@ class Ledger:
             ports=batches[0].ports if batches else PortSet(),
             expected=tuple(endpoint for batch in batches for endpoint in batch.expected),
         )
-        return Evidence(batch=whole, tasks=tasks, observations=observations, holes=holes)
+        return self._evidence(whole, None)
 
-    def _answers(
-        self, tasks: Sequence[TaskRecord], batch: int | None
-    ) -> tuple[dict[Endpoint, tuple[Observation, ...]], tuple[tuple[int, Hole], ...]]:
+    def _evidence(self, about: Batch, batch: int | None) -> Evidence:
+        tasks = self.tasks(batch)
         by_number = {record.number: record.task for record in tasks}
         seen: dict[Endpoint, list[Observation]] = defaultdict(list)
         join = schema.tasks.c.run == self._run
@@ -265,15 +262,23 @@ class Ledger:
             ):
                 observation = _observation(found, by_number[found.task])
                 seen[observation.endpoint].append(observation)
-            lines = connection.execute(
-                select(schema.holes)
-                .join(schema.tasks, schema.tasks.c.number == schema.holes.c.task)
-                .where(join)
-                .order_by(schema.holes.c.number)
-            ).all()
-        holes = tuple((line.task, _hole(line)) for line in lines)
+            holes, refusals = (
+                connection.execute(
+                    select(table)
+                    .join(schema.tasks, schema.tasks.c.number == table.c.task)
+                    .where(join)
+                    .order_by(table.c.number)
+                ).all()
+                for table in (schema.holes, schema.refusals)
+            )
         ordered = sorted(seen.items(), key=lambda item: item[0].sort_key)
-        return {endpoint: tuple(heard) for endpoint, heard in ordered}, holes
+        return Evidence(
+            batch=about,
+            tasks=tasks,
+            observations={endpoint: tuple(heard) for endpoint, heard in ordered},
+            holes=tuple((line.task, _hole(line)) for line in holes),
+            refusals=tuple((line.task, _refusals(line)) for line in refusals),
+        )
 
     def _replace_answers(
         self,
@@ -281,9 +286,10 @@ class Ledger:
         number: int,
         observations: Iterable[Observation],
         holes: Iterable[Hole],
+        refusals: Iterable[Refusals],
     ) -> None:
-        connection.execute(delete(schema.observations).where(schema.observations.c.task == number))
-        connection.execute(delete(schema.holes).where(schema.holes.c.task == number))
+        for table in (schema.observations, schema.holes, schema.refusals):
+            connection.execute(delete(table).where(table.c.task == number))
         rows = [_observation_row(observation, number) for observation in observations]
         if rows:
             # A tool may name an endpoint twice; the first one has the honest time.
@@ -299,6 +305,12 @@ class Ledger:
         ]
         if lines:
             connection.execute(insert(schema.holes), lines)
+        refused = [
+            {"task": number, "address": address_to_bytes(r.address), "ports": str(r.ports)}
+            for r in refusals
+        ]
+        if refused:
+            connection.execute(insert(schema.refusals), refused)
 
     def _batch(self, found: Any) -> Batch:
         expected = found.expected.split(",") if found.expected else []
@@ -322,6 +334,7 @@ class Ledger:
             vantage=found.vantage,
             round=found.round,
             not_before=found.not_before,
+            pace=found.pace,
         )
         return TaskRecord(
             number=found.number,
@@ -352,6 +365,7 @@ def _task_row(task: Task) -> dict[str, Any]:
         "vantage": task.vantage,
         "round": task.round,
         "not_before": task.not_before,
+        "pace": task.pace,
         "state": TaskState.PLANNED.value,
         "attempt": 0,
         "failures": 0,
@@ -372,6 +386,7 @@ def _observation_row(observation: Observation, task: int) -> dict[str, Any]:
         "reason": observation.reason,
         "time": observation.time,
         "ttl": observation.ttl,
+        "source_port": observation.source_port,
         "aftermath": None if observation.aftermath is None else observation.aftermath.value,
         "banner": observation.banner,
         "service": service_to_text(observation.service),
@@ -389,6 +404,7 @@ def _observation(found: Any, task: Task) -> Observation:
         time=found.time,
         round=task.round,
         ttl=found.ttl,
+        source_port=found.source_port,
         aftermath=None if found.aftermath is None else Aftermath(found.aftermath),
         banner=found.banner,
         service=service_from_text(found.service),
@@ -403,3 +419,7 @@ def _hole(found: Any) -> Hole:
         ports=None if found.ports is None else PortSet.parse(found.ports),
         reason=found.reason,
     )
+
+
+def _refusals(found: Any) -> Refusals:
+    return Refusals(address=address_from_bytes(found.address), ports=PortSet.parse(found.ports))

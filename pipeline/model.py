@@ -91,7 +91,15 @@ class Purpose(StrEnum):
     CONTROL = "control"
     """Ports that nobody named: what answers there answers everywhere."""
     CANARY = "canary"
-    """An endpoint known to be open: has the scanner been blocked?"""
+    """Something whose answer is known, or was before: has the scanner been blocked or deceived?"""
+    SECOND_LOOK = "second-look"
+    """Endpoints that a sweep heard nothing of, on hosts that do answer: loss, or a filter?"""
+    WATCH = "watch"
+    """A believed endpoint, looked at again and again: is it there all the time?"""
+    VOTE = "vote"
+    """Several connections at the same moment: do all reach the same service?"""
+    SAMPLE = "sample"
+    """Endpoints drawn at random from those that nobody called open: how many were missed?"""
     VERSION = "version"
     """Which service, which product, which version."""
 
@@ -168,8 +176,8 @@ class Observation:
     """What one task saw of one endpoint.
 
     ``number`` identifies it in the store (0 before it is filed); ``ttl`` is the IP time to live of
-    the answer where the tool tells it; ``time`` is when the answer came, or when the task ended
-    where the tool does not say.
+    the answer and ``source_port`` the port we asked from, where the tool tells them; ``time`` is
+    when the answer came, or when the task ended where the tool does not say.
     """
 
     endpoint: Endpoint
@@ -180,6 +188,7 @@ class Observation:
     time: float
     round: int = 0
     ttl: int | None = None
+    source_port: int | None = None
     aftermath: Aftermath | None = None
     banner: str = ""
     service: Service | None = None
@@ -200,11 +209,24 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """Ports of one address that refused (RST) when a task looked for open ones.
+
+    A sweep hears so many of them that they are kept as sets and not as observations.
+    """
+
+    address: Address
+    ports: PortSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One command's worth of asking.
 
     ``round`` is 0 for discovery, 1 for corroboration and grows with every rescan; ``not_before``
-    is a time. ``key`` is the same for the same question, so that planning twice files it once.
+    is a time. ``pace`` is the most that this task may send, in packets a second, where the budget
+    would allow more (0: the budget decides): so a network is asked that blocked us before.
+    ``key`` is the same for the same question, so that planning twice files it once.
     """
 
     batch: int
@@ -217,6 +239,7 @@ class Task:
     vantage: str = ""
     round: int = 0
     not_before: float = 0.0
+    pace: float = 0.0
 
     @property
     def key(self) -> str:
@@ -253,6 +276,7 @@ class Answer:
 
     observations: tuple[Observation, ...] = ()
     holes: tuple[Hole, ...] = ()
+    refusals: tuple[Refusals, ...] = ()
     complete: bool = True
     problem: str = ""
     foreign: tuple[Endpoint, ...] = ()
@@ -319,13 +343,14 @@ class Evidence:
     """All that is known about one batch: what a network stage plans from.
 
     ``tasks`` are all tasks filed for the batch, ``observations`` those of the settled ones in the
-    order they were filed.
+    order they were filed; ``holes`` and ``refusals`` come with the number of their task.
     """
 
     batch: Batch
     tasks: tuple[TaskRecord, ...] = ()
     observations: Mapping[Endpoint, tuple[Observation, ...]] = field(default_factory=dict)
     holes: tuple[tuple[int, Hole], ...] = ()
+    refusals: tuple[tuple[int, Refusals], ...] = ()
 
 
 class VerdictKind(StrEnum):

@@ -56,6 +56,10 @@ PURPOSES: Final[Mapping[Purpose, str]] = MappingProxyType(
         Purpose.NAMED: "corroboration",
         Purpose.CONTROL: "control port",
         Purpose.CANARY: "canary",
+        Purpose.SECOND_LOOK: "second look",
+        Purpose.WATCH: "watch",
+        Purpose.VOTE: "vote",
+        Purpose.SAMPLE: "sample",
         Purpose.VERSION: "version probe",
     }
 )

@@ -70,6 +70,7 @@ tasks = Table(
     Column("vantage", Text, nullable=False),
     Column("round", Integer, nullable=False),
     Column("not_before", Float, nullable=False),
+    Column("pace", Float, nullable=False, server_default="0"),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),  # fences stale results
     Column("failures", Integer, nullable=False, default=0),
@@ -95,6 +96,16 @@ holes = Table(
     Index(None, "task"),
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("task", Integer, ForeignKey("tasks.number", ondelete="CASCADE"), nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("ports", Text, nullable=False),
+    Index(None, "task"),
+)
+
 observations = Table(
     "observations",
     metadata,
@@ -107,6 +118,7 @@ observations = Table(
     Column("reason", Text, nullable=False),
     Column("time", Float, nullable=False),
     Column("ttl", Integer),
+    Column("source_port", Integer),
     Column("aftermath", Text),
     Column("banner", Text, nullable=False, default=""),
     Column("service", Text),  # JSON

@@ -112,13 +112,31 @@ def _file_has_net_raw(path: Path) -> bool:
 
 
 def on_link_networks(
-    v4: Path = Path("/proc/net/route"), v6: Path = Path("/proc/net/ipv6_route")
+    v4: Path = Path("/proc/net/route"),
+    v6: Path = Path("/proc/net/ipv6_route"),
+    own: Path = Path("/proc/net/fib_trie"),
 ) -> AddressSet:
-    """Addresses that the routing table reaches without a gateway, this host's own included."""
+    """Addresses that the routing table reaches without a gateway, this host's own included.
+
+    ``v4`` is the main table alone and lacks this host's own addresses, which ``own`` has; ``v6``
+    has both.
+    """
     ranges = [(number_of(IPv4Address("127.0.0.0")), number_of(IPv4Address("127.255.255.255")))]
     ranges += [(number_of(IPv6Address("::1")),) * 2]
-    ranges += _v4_links(v4) + _v6_links(v6)
+    ranges += _v4_links(v4) + _v4_own(own) + _v6_links(v6)
     return AddressSet.of(ranges)
+
+
+def _v4_own(path: Path) -> list[tuple[int, int]]:
+    """The prefixes marked ``LOCAL``: each stands in the lines below its address."""
+    found, address = [], 0
+    for fields in _rows(path):
+        if fields[0] == "|--":
+            address = number_of(IPv4Address(fields[1]))
+        elif fields[-1] == "LOCAL":
+            size = 1 << (32 - int(fields[0].removeprefix("/")))
+            found.append((address, address + size - 1))
+    return found
 
 
 def _v4_links(path: Path) -> list[tuple[int, int]]:

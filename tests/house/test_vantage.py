@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import pipeline
 from pipeline.addresses import AddressSet, parse_address
 from pipeline.errors import ToolError
 from pipeline.vantage import (
@@ -15,6 +18,8 @@ from pipeline.vantage import (
     process_has_net_raw,
     survey,
 )
+
+ROOT = Path(pipeline.__file__).parent.parent
 
 V4 = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -47,14 +52,37 @@ V6 = "\n".join(
         "",
     )
 )
+OWN = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.80.1.0/24 2 0 2
+        |-- 10.80.1.0
+           /24 link UNICAST
+        |-- 10.80.1.2
+           /32 host LOCAL
+        |-- 10.80.1.255
+           /32 link BROADCAST
+Local:
+  +-- 203.0.113.64/26 2 0 2
+     |-- 203.0.113.77
+        /32 host LOCAL
+     |-- 203.0.113.96
+        /28 host LOCAL
+        /27 link UNICAST
+     |-- 203.0.113.255
+        /32 link BROADCAST
+"""
 
 
 @pytest.fixture
 def links(tmp_path: Path) -> AddressSet:
-    v4, v6 = tmp_path / "route", tmp_path / "ipv6_route"
+    v4, v6, own = tmp_path / "route", tmp_path / "ipv6_route", tmp_path / "fib_trie"
     v4.write_text(V4)
     v6.write_text(V6)
-    return on_link_networks(v4, v6)
+    own.write_text(OWN)
+    return on_link_networks(v4, v6, own)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +100,13 @@ def links(tmp_path: Path) -> AddressSet:
         ("172.20.7.5", True),
         ("172.20.7.6", False),
         ("198.100.0.1", False),
+        ("203.0.113.77", True),
+        ("203.0.113.76", False),
+        ("203.0.113.78", False),
+        ("203.0.113.96", True),
+        ("203.0.113.111", True),
+        ("203.0.113.112", False),
+        ("203.0.113.255", False),
         ("8.8.8.8", False),
         ("2001:db8::7", True),
         ("2001:db8::ffff:ffff:ffff:ffff", True),
@@ -89,12 +124,37 @@ def test_an_address_is_on_the_link_when_it_is_reached_without_a_gateway(
 
 
 def test_without_a_routing_table_only_this_host_itself_is_near(tmp_path: Path) -> None:
-    found = on_link_networks(tmp_path / "none", tmp_path / "none")
+    found = on_link_networks(*[tmp_path / "none"] * 3)
     assert found == AddressSet.parse(["127.0.0.0/8", "::1"])
 
 
 def test_the_routing_table_of_this_host_is_understood() -> None:
     assert AddressSet.parse(["127.0.0.0/8", "::1"]) <= on_link_networks()
+
+
+OWN_ADDRESSES = """
+ip address add 192.0.2.77/32 dev lo && ip address add 2001:db8::77/128 dev lo &&
+ip link set lo up && ip link add one type veth peer name two && ip address add 198.51.100.7/24 dev one &&
+ip link set one up && exec "$0" -c 'from pipeline.vantage import on_link_networks
+print(*on_link_networks().texts())'
+"""
+
+
+def test_an_address_of_this_host_alone_is_near_whatever_its_network() -> None:
+    user = () if os.geteuid() == 0 else ("--map-root-user",)
+    said = subprocess.run(
+        ("unshare", "--net", *user, "sh", "-c", OWN_ADDRESSES, sys.executable),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if said.stderr.startswith("unshare:") and not os.environ.get("CI"):
+        pytest.skip(f"needs a network namespace ({said.stderr.strip()})")
+    assert said.returncode == 0, said.stderr
+    near = said.stdout.split()
+    assert near[:3] == ["127.0.0.0-127.255.255.255", "192.0.2.77", "198.51.100.0-198.51.100.255"]
+    assert {"::1", "2001:db8::77"} <= set(near)
 
 
 # --- privileges --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,6 +170,20 @@ def _rows(path: Path) -> list[list[str]]:
         return [line.split() for line in path.read_text().splitlines() if line.strip()]
     except OSError:
         return []
+
+
+def raise_open_files(wanted: int) -> int:
+    """Let this process open ``wanted`` files and sockets, or as many as its hard limit allows.
+
+    Returns how many it may open now (``RLIMIT_NOFILE`` in getrlimit(2)). No more than wanted: some
+    programs look at every number below the limit when they start.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return wanted if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def ports_by_frequency(nmap: Path) -> tuple[int, ...]:

@@ -17,9 +17,9 @@ from pipeline.budget import Budget
 from pipeline.cli.console import Console
 from pipeline.cli.narrowing import current_scope
 from pipeline.engagement import Engagement, load
-from pipeline.engine import Engine
+from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
 from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError, UsageError
-from pipeline.executor import Executor
+from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Purpose, RunState, TaskState, VerdictKind
@@ -28,7 +28,7 @@ from pipeline.render.document import RunDocument
 from pipeline.render.text import visible
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
-from pipeline.vantage import survey
+from pipeline.vantage import raise_open_files, survey
 from pipeline.wire import resolve
 from pipeline.workspace import Workspace, new_run_id
 from stages import NETWORK_STAGES
@@ -41,6 +41,8 @@ from stages.report import report
 _EXPECTED_AGAIN = frozenset(
     {VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED}
 )
+FILES_OF_A_RUN = 64  # the database, the lock, the streams, what the libraries open
+FILES_OF_A_COMMAND = 8  # the logs and pipes of a tool and its guard
 
 
 def resolver(name: str) -> tuple[Address, ...]:
@@ -215,6 +217,7 @@ async def _network_half(
             excluded=plan.excluded,
             seed=plan.seed,
             keep_open=(lock,),
+            at_once=handshakes_at_once(plan.policy.concurrency),
         ),
         policy=plan.policy,
         stages=NETWORK_STAGES,
@@ -243,6 +246,24 @@ def _programs(plan: RunPlan) -> dict[str, Path]:
             hint="resume it as who began it (root?), or start a new run",
         )
     return found.programs
+
+
+def handshakes_at_once(commands: int) -> int:
+    """How many sockets each task of handshakes may have, so that none ever fails for want of one.
+
+    Raises :class:`ToolError` when this machine's limit leaves nothing to scan with.
+    """
+    others = FILES_OF_A_RUN + commands * FILES_OF_A_COMMAND
+    allowed = raise_open_files(others + HANDSHAKE_TASKS_AT_ONCE * HANDSHAKES_AT_ONCE)
+    each = (allowed - others) // HANDSHAKE_TASKS_AT_ONCE
+    if each < 1:
+        raise ToolError(
+            f"{allowed} open files and sockets are the limit for this process, and "
+            f"{others + HANDSHAKE_TASKS_AT_ONCE} are needed",
+            hint="raise the hard limit (ulimit -n, LimitNOFILE in systemd), or lower "
+            "limits.concurrency",
+        )
+    return min(HANDSHAKES_AT_ONCE, each)
 
 
 def _on_interrupt(engine: Engine, console: Console) -> None:

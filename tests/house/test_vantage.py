@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.vantage import (
     on_link_networks,
     ports_by_frequency,
     process_has_net_raw,
+    raise_open_files,
     survey,
 )
 
@@ -155,6 +157,33 @@ def test_an_address_of_this_host_alone_is_near_whatever_its_network() -> None:
     near = said.stdout.split()
     assert near[:3] == ["127.0.0.0-127.255.255.255", "192.0.2.77", "198.51.100.0-198.51.100.255"]
     assert {"::1", "2001:db8::77"} <= set(near)
+
+
+# --- open files --------------------------------------------------------------------------------
+
+
+def limited(soft: int, hard: int, wanted: int) -> tuple[int, int]:
+    """What ``raise_open_files`` says in a process with these limits, and its soft limit then."""
+    program = (
+        "import resource, sys\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from pipeline.vantage import raise_open_files\n"
+        f"print(raise_open_files({wanted}), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    out = subprocess.run((sys.executable, "-c", program), cwd=ROOT, capture_output=True, check=True)
+    said, now = map(int, out.stdout.split())
+    return said, now
+
+
+def test_as_many_files_may_be_open_as_wanted_within_the_hard_limit() -> None:
+    assert limited(200, 400, 300) == (300, 300)
+    assert limited(200, 400, 4000) == (400, 400)
+
+
+def test_a_limit_that_is_high_enough_stays_as_it_is() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert raise_open_files(10) == soft
+    assert limited(300, 400, 200) == (300, 300)
 
 
 # --- privileges --------------------------------------------------------------------------------

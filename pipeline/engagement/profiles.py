@@ -14,6 +14,7 @@ from pipeline.engagement.source import LARGEST_YAML, Door, Source, read_limited
 from pipeline.engagement.values import Limits, Profile
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.ports import PortSet
+from pipeline.wire import CONNECT_TIMEOUT_LIMIT
 
 FRAGILE_PORTS: Final = PortSet.parse(
     "102,"  # Siemens S7 and other ISO-on-TCP controllers
@@ -59,7 +60,8 @@ def _script(text: str) -> str:
 
 
 _Script = Annotated[str, kinds.text_of(_script), WithJsonSchema({"enum": list(SCRIPTS)})]
-_Timeout = Annotated[Duration, AfterValidator(kinds.between(0.1, 60))]
+_ConnectTimeout = Annotated[Duration, AfterValidator(kinds.between(0.1, CONNECT_TIMEOUT_LIMIT))]
+_Listen = Annotated[Duration, AfterValidator(kinds.between(0.1, 60))]
 _RescanDelay = Annotated[Duration, AfterValidator(kinds.between(1, 7 * 86400))]
 RescanDelays = Annotated[list[_RescanDelay], Field(max_length=10)]
 
@@ -93,8 +95,8 @@ class ProfileDocument(Strict):
         Duration, AfterValidator(kinds.between(1, 60)), AfterValidator(_whole_seconds)
     ]
     nmap_max_retries: Annotated[int, Field(ge=0, le=10)]
-    handshake_connect_timeout: _Timeout
-    handshake_listen: _Timeout
+    handshake_connect_timeout: _ConnectTimeout
+    handshake_listen: _Listen
     handshake_speaks: bool
     control_ports: Annotated[int, Field(ge=0, le=20)]
     version_probe: bool

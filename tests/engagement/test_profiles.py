@@ -117,6 +117,8 @@ def test_naming_the_fragile_ports_replaces_them(
         ("masscan_wait", "masscan_wait: 2500ms", "3:15: masscan_wait: must be whole seconds"),
         ("masscan_wait", "masscan_wait: 2", "3:15: masscan_wait: needs a unit"),
         ("masscan_wait", "masscan_wait: 0s", "3:15: masscan_wait: must lie between 1s and 60s"),
+        ("handshake_c", "handshake_connect_timeout: 6001ms", "5:28: handshake_connect_timeout: must"),
+        ("handshake_c", "handshake_connect_timeout: 1m", "must lie between 0.1s and 6s (got 60s)"),
         ("handshake_l", "handshake_listen: 2m", "6:19: handshake_listen: must lie between"),
         ("handshake_s", "handshake_speaks: no", "7:19: handshake_speaks: must be true or false"),
         ("version_i", "version_intensity: 10", "10:20: version_intensity: must be at most 9"),

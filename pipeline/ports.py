@@ -1,8 +1,9 @@
 """Sets of ports, in nmap's syntax.
 
 ``22,80,8000-8100`` and ``-100`` as in nmap(1); ``top:1000`` the ports that are found
-open most often, by the frequencies in nmap's own ``nmap-services``; ``all`` is 1-65535. Port 0 is
-refused: masscan and nmap disagree about it, and no service listens there.
+open most often, by the frequencies in nmap's own ``nmap-services``; ``all`` is 1-65535. ``U:`` and
+``T:`` in front say of which protocol this port is, and all that follow it. Port 0 is refused:
+masscan and nmap disagree about it, and no service listens there.
 """
 
 from __future__ import annotations
@@ -76,13 +77,19 @@ ALL_PORTS = PortSet(((1, LAST_PORT),))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortSpec:
-    """What the engagement asks for, before the frequency table is known.
+    """What the engagement asks for of one protocol, before the frequency table is known.
 
     ``explicit`` ports, and the ``top`` most frequent ones (0 for none).
     """
 
     explicit: PortSet
     top: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.explicit) or self.top > 0
+
+    def __or__(self, other: PortSpec) -> PortSpec:
+        return PortSpec(explicit=self.explicit | other.explicit, top=max(self.top, other.top))
 
     def __str__(self) -> str:
         if self.explicit == ALL_PORTS:
@@ -95,11 +102,52 @@ class PortSpec:
         return self.explicit | PortSet.of(by_frequency[: self.top])
 
 
+NO_PORTS = PortSpec(explicit=PortSet())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolPorts:
+    """What the engagement asks for of each protocol."""
+
+    tcp: PortSpec = NO_PORTS
+    udp: PortSpec = NO_PORTS
+
+    def __or__(self, other: ProtocolPorts) -> ProtocolPorts:
+        return ProtocolPorts(tcp=self.tcp | other.tcp, udp=self.udp | other.udp)
+
+    def __str__(self) -> str:
+        parts = [str(self.tcp)] if self.tcp else []
+        return ",".join(parts + ([f"U:{self.udp}"] if self.udp else []))
+
+
+def parse_ports(text: str) -> ProtocolPorts:
+    """Read what an engagement may say about ports. Raises ``ValueError`` with a sentence.
+
+    As in nmap(1), ``U:`` and ``T:`` hold until the next of them. What stands before the first is of
+    TCP; nmap would ask it of both protocols.
+    """
+    parts: dict[str, list[str]] = {"T": [], "U": []}
+    letter = "T"
+    for part in (part.strip() for part in text.split(",")):
+        name, colon, rest = part.partition(":")
+        if colon and name.upper() in parts:
+            letter, part = name.upper(), rest.strip()
+        parts[letter].append(part)
+    return ProtocolPorts(tcp=_parse_parts(parts["T"]), udp=_parse_parts(parts["U"]))
+
+
 def parse_spec(text: str) -> PortSpec:
-    """Read what an engagement may say about ports. Raises ``ValueError`` with a sentence."""
+    """Read ports of one protocol, which somebody else names. Raises ``ValueError``."""
+    for part in text.split(","):
+        if re.match(r"\s*[TtUu]:", part):
+            raise ValueError(f"{part.strip()!r}: here only the port is written, not its protocol")
+    return _parse_parts([part.strip() for part in text.split(",")])
+
+
+def _parse_parts(parts: Iterable[str]) -> PortSpec:
     explicit: list[tuple[int, int]] = []
     top = 0
-    for part in (part.strip() for part in text.split(",")):
+    for part in parts:
         name, colon, rest = part.partition(":")
         if part.lower() == "all":
             explicit.append((1, LAST_PORT))
@@ -107,10 +155,8 @@ def parse_spec(text: str) -> PortSpec:
             if not re.fullmatch(r"[1-9][0-9]{0,4}", rest) or int(rest) > LAST_PORT:
                 raise ValueError(f"{part!r}: write top: and a number from 1 to {LAST_PORT}")
             top = max(top, int(rest))
-        elif colon and name.upper() == "T":
-            explicit.append(_parse_part(rest))
         elif colon:
-            raise ValueError(f"{part!r}: only TCP ports can be scanned by this version")
+            raise ValueError(f"{part!r}: only T (TCP), U (UDP) and top stand before a colon")
         else:
             explicit.append(_parse_part(part))
     return PortSpec(explicit=PortSet.from_ranges(explicit), top=top)

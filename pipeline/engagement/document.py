@@ -20,7 +20,7 @@ from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
 from pipeline.engagement.values import Profile, SourceFile
 from pipeline.engagement.wording import did_you_mean, shown
-from pipeline.model import Endpoint
+from pipeline.model import Endpoint, Protocol
 
 OUTPUTS: Final = ("html", "json")
 """What a run can be written as."""
@@ -169,8 +169,9 @@ class EngagementDocument(Strict):
     authorisation: AuthorisationDocument
     scope: ScopeDocument
     ports: kinds.Ports = Field(
-        description="TCP ports as nmap writes them, top:N for the N most frequent ones, or all.",
-        examples=["top:1000", "22,80,443,8000-8100", "all"],
+        description="Ports as nmap writes them, U: before those of UDP; top:N for the N most "
+        "frequent ones, or all.",
+        examples=["top:1000", "22,80,443,8000-8100,U:53,161", "all", {"tcp": "all", "udp": 53}],
     )
     vantage: VantageDocument = Field(default_factory=VantageDocument)
     profile: Annotated[
@@ -218,15 +219,20 @@ class EngagementDocument(Strict):
         cls, canaries: list[Endpoint], info: ValidationInfo
     ) -> list[Endpoint]:
         scope = info.data.get("scope")
-        if not isinstance(scope, ScopeDocument):
+        if not isinstance(scope, ScopeDocument) or "ports" not in info.data:
             return canaries
-        gathered = scope.gathered
+        gathered, ports = scope.gathered, kinds.ports_of(info.data["ports"])
+        asked = {Protocol.TCP: ports.tcp, Protocol.UDP: ports.udp}
         wrong = False
         for place, canary in enumerate(canaries):
             if canary.address in gathered.exclude:
                 what = f"is excluded by the scope (got {canary})"
             elif canary.address not in gathered.reachable:
                 what = f"lies outside the scope (got {canary})"
+            elif not asked[canary.protocol]:
+                what = (
+                    f"is of {canary.protocol.upper()}, of which no ports are asked (got {canary})"
+                )
             else:
                 continue
             source_of(info).complain(("canaries", place), what)

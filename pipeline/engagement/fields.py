@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pipeline.addresses import Address, AddressSet, looks_like_address, parse_address, parse_range
 from pipeline.engagement.wording import shown
 from pipeline.model import Endpoint, Protocol
-from pipeline.ports import PortSpec, parse_spec
+from pipeline.ports import PortSpec, ProtocolPorts, parse_ports, parse_spec
 
 LARGEST_V6: Final = 2**20
 """IPv6 addresses that a scope may hold: a /108, eighteen minutes for one port at 1,000 a second."""
@@ -49,7 +49,7 @@ _MOMENT: Final = re.compile(
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_NAME: Final = 253
 _LONGEST_RANGE: Final = 79  # two IPv6 addresses and a dash
-_LONGEST_PORTS: Final = 12  # 10000-20000, and a T
+_LONGEST_PORTS: Final = 12  # 10000-20000, and a T or U
 # Characters that make text on a screen run against its order (Unicode TR 36, 2.7).
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -205,19 +205,29 @@ def parse_source(text: str) -> Address:
     return address
 
 
-def parse_ports(text: str) -> PortSpec:
-    """Read ports as the engagement may write them: ``22,80,8000-8100``, ``top:1000``, ``all``."""
-    for part in text.split(","):
-        if len(part.strip()) > _LONGEST_PORTS:
-            raise ValueError(f"is not a port or a range of ports (got {shown(part)})")
+def parse_protocol_ports(text: str) -> ProtocolPorts:
+    """Read ports as the engagement may write them: ``22,80-90``, ``top:1000``, ``T:22,U:53``."""
+    _require_short(text)
+    return parse_ports(text)
+
+
+def parse_port_spec(text: str) -> PortSpec:
+    """Read ports whose protocol is said elsewhere: ``22,80,8000-8100``, ``top:1000``, ``all``."""
+    _require_short(text)
     return parse_spec(text)
 
 
+def _require_short(text: str) -> None:
+    for part in text.split(","):
+        if len(part.strip()) > _LONGEST_PORTS:
+            raise ValueError(f"is not a port or a range of ports (got {shown(part)})")
+
+
 def parse_canary(text: str) -> Endpoint:
-    """Read ``192.0.2.1:443`` or ``[2001:db8::1]:443``."""
+    """Read ``192.0.2.1:443``, ``192.0.2.1:53/udp`` or ``[2001:db8::1]:443``."""
     body, slash, protocol = text.partition("/")
-    if slash and protocol != Protocol.TCP:
-        raise ValueError(f"only TCP can be scanned by this version (got {shown(text)})")
+    if slash and protocol not in tuple(Protocol):
+        raise ValueError(f"ends in neither /tcp nor /udp (got {shown(text)})")
     if len(body) > _LONGEST_RANGE:
         raise ValueError(f"is too long for ADDRESS:PORT (got {shown(text)})")
-    return Endpoint.parse(body)
+    return Endpoint.parse(text)

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainValidator,
+    Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.engagement import fields
 from pipeline.engagement.wording import shown
 from pipeline.model import Endpoint
-from pipeline.ports import PortSet, PortSpec
+from pipeline.ports import NO_PORTS, PortSet, PortSpec, ProtocolPorts
 
 _T = TypeVar("_T")
 
 _DURATION_PATTERN: Final = (
     r"^(?=.)([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$"
 )
-_PORT_PATTERN: Final = (
-    r"\s*(([Tt]:)?[0-9]{0,5}(-[0-9]{1,5})?|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[1-9][0-9]{0,4})\s*"
-)
-_PORTS_PATTERN: Final = f"^(?=.){_PORT_PATTERN}(,{_PORT_PATTERN})*$"
+_PORT_PATTERN: Final = r"([0-9]{0,5}(-[0-9]{1,5})?|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[1-9][0-9]{0,4})\s*"
+_LETTER_PATTERN: Final = r"\s*([TtUu]:\s*)?"
 
 
 class Strict(BaseModel):
@@ -73,18 +76,28 @@ def between(least: float, most: float) -> Callable[[float], float]:
     return check
 
 
-def _ports(value: object) -> PortSpec:
+def _port_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         what = "must be ports such as 22, 80-90, top:1000 or all"
         raise ValueError(f"{what} (got {shown(value)})")
-    return fields.parse_ports(str(value))
+    return str(value)
+
+
+def _ports(value: object) -> ProtocolPorts:
+    return fields.parse_protocol_ports(_port_text(value))
+
+
+def _port_spec(value: object) -> PortSpec:
+    return fields.parse_port_spec(_port_text(value))
 
 
 def _port_set(value: object) -> PortSet:
-    spec = _ports(value)
-    if spec.top:
+    found = _ports(value)
+    if found.udp:
+        raise ValueError(f"must be port numbers alone; they hold for UDP, too (got {shown(value)})")
+    if found.tcp.top:
         raise ValueError(f"must name ports one by one or as ranges (got {shown(value)})")
-    return spec.explicit
+    return found.tcp.explicit
 
 
 def _as_list(value: object) -> object:
@@ -115,10 +128,17 @@ def _schema(**keywords: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **keywords})
 
 
-_PORT_SCHEMAS: Final[list[dict[str, Any]]] = [
-    {"type": "integer", "minimum": -65535, "maximum": 65535, "not": {"const": 0}},
-    {"type": "string", "pattern": _PORTS_PATTERN},
-]
+def _port_schema(letter: str) -> dict[str, Any]:
+    """One port, a text of ports, or a list of them; ``letter`` is what may stand before a port."""
+    one = f"{letter}{_PORT_PATTERN}"
+    either: list[dict[str, Any]] = [
+        {"type": "integer", "minimum": -65535, "maximum": 65535, "not": {"const": 0}},
+        {"type": "string", "pattern": f"^(?=.){one}(,{one})*$"},
+    ]
+    several = {"type": "array", "minItems": 1, "items": {"anyOf": either}}
+    return {"anyOf": [*either, several]}
+
+
 HOST_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
     "maxLength": 253,
@@ -131,19 +151,59 @@ Name = Annotated[str, text_of(_name), _schema(pattern=f"^{fields.NAME.pattern}$"
 Interface = Annotated[str, text_of(_interface), _schema(pattern=f"^{fields.INTERFACE.pattern}$")]
 Sha256 = Annotated[str, text_of(_sha256), _schema(pattern=f"^{fields.SHA256.pattern}$")]
 Duration = Annotated[float, PlainValidator(_duration), _schema(pattern=_DURATION_PATTERN)]
-Ports = Annotated[
-    list[Annotated[PortSpec, PlainValidator(_ports)]],
+_PortList = Annotated[
+    list[Annotated[ProtocolPorts, PlainValidator(_ports)]],
     BeforeValidator(_as_list),
     Field(min_length=1),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                *_PORT_SCHEMAS,
-                {"type": "array", "minItems": 1, "items": {"anyOf": _PORT_SCHEMAS}},
-            ]
-        }
-    ),
+    WithJsonSchema(_port_schema(_LETTER_PATTERN)),
 ]
+_PortSpecs = Annotated[
+    list[Annotated[PortSpec, PlainValidator(_port_spec)]],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+    WithJsonSchema(_port_schema(r"\s*")),
+]
+
+
+class PortsDocument(Strict):
+    """The ports of each protocol."""
+
+    tcp: _PortSpecs | None = Field(
+        default=None,
+        description="TCP ports as nmap writes them, top:N, or all.",
+        examples=["top:1000"],
+    )
+    udp: _PortSpecs | None = Field(
+        default=None,
+        description="UDP ports, in the same way.",
+        examples=["53,123,161", "top:20"],
+    )
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        if self.tcp is None and self.udp is None:
+            raise ValueError("must name tcp or udp ports")
+        return self
+
+
+def _kind_of_ports(value: object) -> str:
+    return "<protocols>" if isinstance(value, dict) else "<ports>"
+
+
+Ports = Annotated[
+    Annotated[_PortList, Tag("<ports>")] | Annotated[PortsDocument, Tag("<protocols>")],
+    Discriminator(_kind_of_ports),
+]
+
+
+def ports_of(document: list[ProtocolPorts] | PortsDocument) -> ProtocolPorts:
+    """What all entries ask for together."""
+    if isinstance(document, PortsDocument):
+        tcp, udp = (reduce(or_, specs or (), NO_PORTS) for specs in (document.tcp, document.udp))
+        return ProtocolPorts(tcp=tcp, udp=udp)
+    return reduce(or_, document, ProtocolPorts())
+
+
 PlainPorts = Annotated[
     list[Annotated[PortSet, PlainValidator(_port_set)]], BeforeValidator(_as_list)
 ]
@@ -155,6 +215,8 @@ Included = Annotated[
     fields.Listed, text_of(fields.parse_included), _schema(pattern=r"^[0-9A-Za-z:]")
 ]
 Excluded = Annotated[fields.Listed, text_of(fields.parse_listed), _schema(pattern=r"^[0-9A-Za-z:]")]
-Canary = Annotated[Endpoint, text_of(fields.parse_canary), _schema(pattern=r":[0-9]{1,5}(/tcp)?$")]
+Canary = Annotated[
+    Endpoint, text_of(fields.parse_canary), _schema(pattern=r":[0-9]{1,5}(/tcp|/udp)?$")
+]
 Rate = Annotated[int, Field(ge=1, le=10_000_000)]
 Concurrency = Annotated[int, Field(ge=1, le=64)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.engagement.document import EngagementDocument, LimitsDocument
+from pipeline.engagement.kinds import ports_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
 from pipeline.engagement.values import (
     Authorisation,
@@ -14,7 +15,6 @@ from pipeline.engagement.values import (
     Vantage,
 )
 from pipeline.errors import EngagementError, UsageError
-from pipeline.ports import PortSet, PortSpec
 
 
 def load(path: Path, *, now: float | None = None) -> Engagement:
@@ -44,6 +44,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
     scope = document.scope.gathered
     delays = document.rescan.delays if document.rescan else document.profile.rescan_delays
     vantage = document.vantage
+    ports = ports_of(document.ports)
     return Engagement(
         client=document.client,
         name=document.engagement,
@@ -57,7 +58,8 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         exclude=scope.exclude,
         include_names=scope.include_names,
         exclude_names=scope.exclude_names,
-        ports=_ports(document.ports),
+        ports=ports.tcp,
+        udp_ports=ports.udp,
         vantage=Vantage(
             name=vantage.name,
             interface=vantage.interface,
@@ -83,11 +85,6 @@ def _authorisation(document: EngagementDocument) -> Authorisation:
         document=given.document.path if given.document else None,
         document_sha256=given.document.sha256 if given.document else None,
     )
-
-
-def _ports(specs: list[PortSpec]) -> PortSpec:
-    explicit = PortSet.from_ranges(found for spec in specs for found in spec.explicit.ranges)
-    return PortSpec(explicit=explicit, top=max(spec.top for spec in specs))
 
 
 def _limits(given: LimitsDocument, profile: Profile) -> Limits:

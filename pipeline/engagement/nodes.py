@@ -186,7 +186,7 @@ class _Reader:
             self.complain(place, refusal, path)
         value: _Value = None
         if isinstance(event, yaml.MappingStartEvent):
-            value = self._mapping(path)
+            value = self._mapping(path, in_braces=bool(event.flow_style))
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(path)
         elif isinstance(event, yaml.ScalarEvent):
@@ -201,10 +201,10 @@ class _Reader:
             found.append(self._node(event, path=(*path, len(found)), key=None))
         return tuple(found)
 
-    def _mapping(self, path: Path) -> dict[str, Node]:
+    def _mapping(self, path: Path, *, in_braces: bool) -> dict[str, Node]:
         found: dict[str, Node] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self._key(event, path)
+            key = self._key(event, path, in_braces=in_braces)
             if isinstance(event, yaml.CollectionStartEvent):
                 self._node(event, path=(*path, ""), key=None)
             node = self._node(next(self.events), path=(*path, key), key=_place(event))
@@ -216,12 +216,14 @@ class _Reader:
                 found[key] = node
         return found
 
-    def _key(self, event: yaml.Event, path: Path) -> str:
+    def _key(self, event: yaml.Event, path: Path, *, in_braces: bool) -> str:
         """The text of a key; empty for one that has been complained about."""
         key: object = _scalar(event) if isinstance(event, yaml.ScalarEvent) else []
         refusal = _refusal(event, may_be_empty=True)
         if not refusal and not (isinstance(key, str) and key):
-            refusal = f"a key must be text (got {shown(key)})"
+            # Nobody who writes {udp: 53,123} means a key.
+            more = "; in braces a list needs [brackets] or quotes" if in_braces else ""
+            refusal = f"a key must be text{more} (got {shown(key)})"
         if refusal:
             self.complain(_place(event), refusal, path)
         return key if isinstance(key, str) and not refusal else ""

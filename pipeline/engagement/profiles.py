@@ -106,6 +106,7 @@ class ProfileDocument(Strict):
     limits: _Limits
     fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    snmp_public: bool = True
 
     def value(self) -> Profile:
         """The profile as a plain value."""
@@ -130,6 +131,7 @@ class ProfileDocument(Strict):
             ),
             fragile_ports=fragile,
             attempts=self.attempts,
+            snmp_public=self.snmp_public,
         )
 
 

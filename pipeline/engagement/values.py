@@ -84,7 +84,8 @@ class Profile:
 
     ``control_ports`` are asked per host; ``fragile_ports`` get a handshake that never speaks and
     no version probe; ``attempts`` is how often a task may be started before it counts as failed;
-    ``limits`` hold where the engagement has none of its own.
+    ``limits`` hold where the engagement has none of its own; ``snmp_public`` allows the guess that
+    an SNMP agent takes the community ``public``.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Profile:
     limits: Limits
     fragile_ports: PortSet
     attempts: int
+    snmp_public: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ class Engagement:
     ``text`` is what the file held and ``text_sha256`` the hash of its bytes; ``files`` are this
     file and all others that it names (target lists, own profile, authorisation document).
     ``include`` and ``exclude`` are the addresses alone: names join when they are resolved.
+    ``ports`` are those of TCP.
     """
 
     client: str
@@ -134,6 +137,7 @@ class Engagement:
     include_names: tuple[NamedHost, ...]
     exclude_names: tuple[NamedHost, ...]
     ports: PortSpec
+    udp_ports: PortSpec
     vantage: Vantage
     limits: Limits
     profile: Profile

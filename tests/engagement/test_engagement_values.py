@@ -35,6 +35,7 @@ def test_the_engagement_of_the_issue_is_read_as_it_stands(
     assert found.include == AddressSet.parse(["192.0.2.0/24"])
     assert found.exclude == AddressSet.parse(["192.0.2.9"])
     assert str(found.ports) == "top:1000"
+    assert not found.udp_ports
     assert found.vantage == Vantage(name="office", interface="eth0")
     assert found.limits == Limits(rate=10000, rate_per_host=50, concurrency=8)
     assert found.profile.name == "balanced"
@@ -188,3 +189,14 @@ def test_a_document_with_a_newline_or_a_nul_in_its_name_is_refused(
     for name in (r'"a\0b"', r'"a\nb"'):
         with pytest.raises(EngagementError, match="control character"):
             engage(with_line("  reference", "  reference: x", f"  document: {name}"))
+
+
+@pytest.mark.parametrize(
+    "line", ["ports: top:10,22,U:53,161", "ports: {tcp: [22, top:10], udp: [53, 161]}"]
+)
+def test_udp_ports_stand_apart_however_they_are_written(
+    line: str, engage: Engage, with_line: Callable[..., str]
+) -> None:
+    found = engage(with_line("ports", f"{line}\ncanaries: ['192.0.2.1:53/udp', '192.0.2.1:22']"))
+    assert (str(found.ports), str(found.udp_ports)) == ("top:10,22", "53,161")
+    assert [str(canary) for canary in found.canaries] == ["192.0.2.1:22/tcp", "192.0.2.1:53/udp"]

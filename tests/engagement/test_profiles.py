@@ -117,7 +117,11 @@ def test_naming_the_fragile_ports_replaces_them(
         ("masscan_wait", "masscan_wait: 2500ms", "3:15: masscan_wait: must be whole seconds"),
         ("masscan_wait", "masscan_wait: 2", "3:15: masscan_wait: needs a unit"),
         ("masscan_wait", "masscan_wait: 0s", "3:15: masscan_wait: must lie between 1s and 60s"),
-        ("handshake_c", "handshake_connect_timeout: 6001ms", "5:28: handshake_connect_timeout: must"),
+        (
+            "handshake_c",
+            "handshake_connect_timeout: 6001ms",
+            "5:28: handshake_connect_timeout: must",
+        ),
         ("handshake_c", "handshake_connect_timeout: 1m", "must lie between 0.1s and 6s (got 60s)"),
         ("handshake_l", "handshake_listen: 2m", "6:19: handshake_listen: must lie between"),
         ("handshake_s", "handshake_speaks: no", "7:19: handshake_speaks: must be true or false"),
@@ -128,6 +132,8 @@ def test_naming_the_fragile_ports_replaces_them(
         ("limits", "limits: {rate: 10, rate_per_host: 50, concurrency: 1}", "must not exceed rate"),
         ("limits", "limits: {rate: 10}", "13:1: limits.concurrency: is missing"),
         ("limits", "fragile_ports: top:10", "13:16: fragile_ports: must name ports one by one"),
+        ("limits", "fragile_ports: U:47808", "13:16: fragile_ports: must be port numbers alone"),
+        ("limits", "snmp_public: 1", "13:14: snmp_public: must be true or false"),
         ("limits", "attempts: 0", "13:11: attempts: must be at least 1"),
     ],
 )

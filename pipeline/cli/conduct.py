@@ -39,7 +39,13 @@ from stages.deliver import deliver
 from stages.report import report
 
 _EXPECTED_AGAIN = frozenset(
-    {VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED}
+    {
+        VerdictKind.CONFIRMED,
+        VerdictKind.LIKELY,
+        VerdictKind.TRANSIENT,
+        VerdictKind.UNRESOLVED,
+        VerdictKind.UNKNOWN,  # somebody named it, and the run could not decide
+    }
 )
 FILES_OF_A_RUN = 64  # the database, the lock, the streams, what the libraries open
 FILES_OF_A_COMMAND = 8  # the logs and pipes of a tool and its guard

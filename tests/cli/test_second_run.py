@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Portproof
 from tests.cli.ground import (
@@ -63,6 +67,22 @@ def test_what_opened_closed_changed_or_left_the_scope_is_told(
     assert rows[f"{closing.endpoint}/tcp"] == "closed"
     page = (the_run(tmp_path) / "report.html").read_text()
     assert "service-changed" in page
+
+
+@pytest.mark.parametrize("kind", ["likely", "transient", "unresolved", "unknown"])
+def test_what_the_run_before_left_open_or_undecided_is_asked_again(
+    kind: str, portproof: Portproof, tmp_path: Path
+) -> None:
+    with Service(an_address()) as gone:
+        path = engage(tmp_path, [gone.address], [gone.port])
+        assert portproof("run", path).code == 1
+    with contextlib.closing(sqlite3.connect(tmp_path / "portproof.db")) as database, database:
+        database.execute("UPDATE verdicts SET kind = ?", (kind,))
+    portproof("run", path)
+    report = the_report(tmp_path)
+    assert verdicts(report) == {gone.endpoint: "refuted"}
+    asked = {o["method"] for o in report["endpoints"][0]["evidence"]}
+    assert asked >= {"nmap-connect", "handshake"}
 
 
 def test_a_port_that_falls_silent_is_filtered_and_not_closed(

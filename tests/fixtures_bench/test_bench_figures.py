@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fixtures import bench, captures
+from fixtures.benchmark import contest
 from fixtures.lab import Lab, Parameters, make
 from fixtures.lab.plan import truth as truth_of
 
@@ -70,7 +71,7 @@ def test_a_name_that_only_belongs_to_the_number_of_the_port_does_not_count() -> 
 
     assert bench.open_in_run(said("probed")) == {("10.0.0.1", 80): "http"}
     assert bench.open_in_run(said("table")) == {("10.0.0.1", 80): ""}
-    hosts = bench.open_in_nmap(io.BytesIO(captures.contents("nmap-syn.xml")))
+    hosts = contest.open_in_nmap(io.BytesIO(captures.contents("nmap-syn.xml")))
     assert {name for found in hosts.values() for name in found.values()} == {""}
 
 
@@ -84,7 +85,7 @@ def test_only_verdicts_that_mean_open_count_for_portproof() -> None:
 
 
 def test_nmap_s_open_ports_come_with_recognised_services() -> None:
-    found = bench.open_in_nmap(io.BytesIO(captures.contents("nmap-version.xml")))
+    found = contest.open_in_nmap(io.BytesIO(captures.contents("nmap-version.xml")))
     assert found == {
         "10.84.0.7": {
             ("10.84.0.7", 22): "ssh",
@@ -96,18 +97,18 @@ def test_nmap_s_open_ports_come_with_recognised_services() -> None:
 
 
 def test_of_an_interrupted_nmap_the_finished_hosts_count() -> None:
-    hosts = bench.open_in_nmap(io.BytesIO(captures.contents("nmap-sigkill.xml")))
+    hosts = contest.open_in_nmap(io.BytesIO(captures.contents("nmap-sigkill.xml")))
     assert set(hosts) == {"10.84.0.7", "10.84.0.8"}
 
 
 def test_masscan_s_open_ports_count_and_its_closed_ones_do_not() -> None:
-    hosts = bench.open_in_masscan(io.BytesIO(captures.contents("masscan-hits.ndjson")))
+    hosts = contest.open_in_masscan(io.BytesIO(captures.contents("masscan-hits.ndjson")))
     assert hosts["10.84.0.7"] == {("10.84.0.7", 22): "", ("10.84.0.7", 8080): ""}
     assert ("10.84.0.8", 80) not in hosts["10.84.0.8"]
 
 
-def arena(folder: Path, *, seconds: float = 0.0) -> bench.Arena:
-    return bench.Arena(
+def arena(folder: Path, *, seconds: float = 0.0) -> contest.Arena:
+    return contest.Arena(
         lab=Lab(Parameters(name="nowhere"), folder),
         folder=folder,
         seconds=seconds,
@@ -119,15 +120,15 @@ def arena(folder: Path, *, seconds: float = 0.0) -> bench.Arena:
 def test_hosts_that_nmap_did_not_come_to_keep_what_masscan_said(tmp_path: Path) -> None:
     shutil.copy(captures.HERE / "masscan-hits.ndjson", tmp_path / "hits.ndjson")
     shutil.copy(captures.HERE / "nmap-version.xml", tmp_path / "10.84.0.7.xml")
-    found = bench.read_script(arena(tmp_path))
+    found = contest.read_script(arena(tmp_path))
     assert found["10.84.0.7", 8443] == "ssl/http"
     assert found["10.84.0.8", 8080] == ""
 
 
 def test_what_was_never_written_was_never_found(tmp_path: Path) -> None:
     (tmp_path / "nmap.xml").touch()
-    assert bench.read_nmap(arena(tmp_path)) == {}
-    assert bench.read_script(arena(tmp_path)) == {}
+    assert contest.read_nmap(arena(tmp_path)) == {}
+    assert contest.read_script(arena(tmp_path)) == {}
 
 
 def test_a_contestant_that_is_out_of_time_starts_nothing_more(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_contestant_that_is_out_of_time_starts_nothing_more(tmp_path: Path) ->
 
 def test_all_are_asked_about_ipv4_only() -> None:
     truth = truth_of(make(Parameters(name="plan")))
-    narrowed = bench.ipv4_only(truth)
+    narrowed = contest.shared(truth)
     assert narrowed["include"] == truth["include"]
     assert not narrowed["include6"]
     assert {"10.80.8.120/29"} == set(narrowed["exclude"]) < set(truth["exclude"])
@@ -144,10 +145,19 @@ def test_all_are_asked_about_ipv4_only() -> None:
     assert not any(":" in e["address"] for e in narrowed["endpoints"] + narrowed["hosts"])
 
 
-def test_each_loss_rate_is_compared_with_its_own_first_row() -> None:
-    lossy = [replace(row, loss_percent=1.0, seconds=row.seconds * 2) for row in (OTHER, ROW)]
-    ratios = [(line[3], line[5]) for line in bench.cells([ROW, OTHER, *lossy])]
-    assert ratios == [("1.00", "1.00"), ("2.50", "0.25"), ("1.00", "1.00"), ("0.40", "4.00")]
+def test_each_loss_rate_is_compared_with_the_base_s_row_of_that_loss() -> None:
+    base = replace(OTHER, contestant=bench.BASE)
+    lossy = [replace(row, loss_percent=1.0, seconds=row.seconds * 2) for row in (base, ROW)]
+    ratios = [(line[3], line[5]) for line in bench.cells([ROW, base, *lossy])]
+    assert ratios == [("0.40", "4.00"), ("1.00", "1.00"), ("1.00", "1.00"), ("0.40", "4.00")]
+
+
+def test_without_the_base_there_are_no_ratios() -> None:
+    assert {(line[3], line[5]) for line in bench.cells([ROW, OTHER])} == {("-", "-")}
+
+
+def test_the_base_is_one_of_the_contestants() -> None:
+    assert [c.name for c in bench.CONTESTANTS].count(bench.BASE) == 1
 
 
 def test_rows_are_told_by_loss_and_then_as_the_contestants_stand() -> None:
@@ -174,9 +184,16 @@ def test_there_is_a_lab_for_everybody_who_scans_at_the_same_time() -> None:
 
 
 def test_what_was_scanned_is_told_in_numbers() -> None:
-    truth = bench.ipv4_only(truth_of(make(Parameters(name="plan"))))
+    truth = contest.shared(truth_of(make(Parameters(name="plan", preset=bench.PRESET))))
     said = bench.about(truth, 1, (0.0, 1.0))
-    assert said == "lab demo, seed 1, 0 and 1 % loss each way: 40 hosts on 88 addresses, 100 ports"
+    assert said == "lab bench, seed 1, 0 and 1 % loss each way: 19 hosts on 56 addresses, 100 ports"
+
+
+def test_few_services_of_the_bench_never_speak_and_yet_some_do() -> None:
+    for seed in range(20):
+        plan = make(Parameters(name="plan", preset=bench.PRESET, seed=seed))
+        silent = sum(endpoint.service == "silent" for endpoint in plan.open_endpoints)
+        assert 0 < silent <= len(plan.open_endpoints) / 10
 
 
 def test_there_is_no_ratio_to_nothing() -> None:
@@ -193,9 +210,9 @@ def test_the_plain_table_tells_conditions_figures_and_problems() -> None:
         "",
         "loss %  contestant  seconds  time ratio  packets  packet ratio  most/s  most/s to a host"
         "  to excluded  open found  wrong  services named",
-        "     0  one             100        1.00     2000          1.00     300                20"
+        "     0  one             100           -     2000             -     300                20"
         "            0      3 of 3      0          2 of 2",
-        "     0  other *         250        2.50      500          0.25     300                20"
+        "     0  other *         250           -      500             -     300                20"
         "            0      3 of 3      0          2 of 2",
         "",
         "* other at 0 % loss: other exited with 1",

@@ -136,7 +136,8 @@ def test_the_routing_table_of_this_host_is_understood() -> None:
 
 OWN_ADDRESSES = """
 ip address add 192.0.2.77/32 dev lo && ip address add 2001:db8::77/128 dev lo &&
-ip link set lo up && ip link add one type veth peer name two && ip address add 198.51.100.7/24 dev one &&
+ip link set lo up && ip link add one type veth peer name two &&
+ip address add 198.51.100.7/24 dev one &&
 ip link set one up && exec "$0" -c 'from pipeline.vantage import on_link_networks
 print(*on_link_networks().texts())'
 """

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.lab import Lab, Parameters, lab
+from tests.lab.difficult import BLOCK_SECONDS
 
 _numbers = itertools.count()
 
@@ -88,4 +89,14 @@ def scanned(state_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def standing(state_folder: Path, scanned: Scanned) -> Iterator[Lab]:
     """A tiny lab without loss that stands for the whole session; `scanned` gets under way."""
     with lab(Parameters(name=fresh_name(), preset="tiny", seed=7), state_folder) as built:
+        yield built
+
+
+@pytest.fixture(scope="session")
+def difficult(state_folder: Path) -> Iterator[Lab]:
+    """A host of each family and difficult class; those that block do so for a moment only."""
+    parameters = Parameters(
+        name=fresh_name(), preset="difficult-small", seed=7, block_seconds=BLOCK_SECONDS
+    )
+    with lab(parameters, state_folder) as built:
         yield built

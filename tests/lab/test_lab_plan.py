@@ -12,11 +12,13 @@ import pytest
 from fixtures.lab import PRESETS, Parameters, make
 from fixtures.lab import rules as rule_texts
 from fixtures.lab.classes import CLASSES
-from fixtures.lab.plan import port_list, truth
+from fixtures.lab.model import Rhythm
+from fixtures.lab.plan import port_list, regions, truth
 from fixtures.lab.services import BY_NAME
 from fixtures.lab.topology import Topology
 
 BASE = Parameters(name="plan")
+OUTSIDE = ("excluded", "unlisted")
 presets = pytest.mark.parametrize("preset", sorted(PRESETS))
 
 
@@ -40,18 +42,31 @@ def test_a_class_is_the_same_whatever_other_classes_a_preset_has() -> None:
 
 
 def test_regions_of_classes_do_not_overlap_and_leave_the_networks_edges_alone() -> None:
-    networks = [kind.region.in4(BASE.subnet) for kind in CLASSES]
-    networks6 = [kind.region.in6(BASE.prefix6) for kind in CLASSES]
+    homes = regions(BASE.seed)
+    assert list(homes) == [kind.name for kind in CLASSES]
+    networks = [region.in4(BASE.subnet) for region in homes.values()]
+    networks6 = [region.in6(BASE.prefix6) for region in homes.values()]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(networks, 2))
     assert not any(a.overlaps(b) for a, b in itertools.combinations(networks6, 2))
     assert all(n.subnet_of(BASE.subnet) and n[0] != BASE.subnet[0] for n in networks)
 
 
-def test_every_class_has_a_name_a_sentence_and_hosts_in_the_demonstration() -> None:
+def test_the_seed_decides_where_a_class_without_a_region_of_its_own_lives() -> None:
+    one, other = regions(1), regions(2)
+    floating = [kind.name for kind in CLASSES if kind.region is None]
+    assert sum(one[name] != other[name] for name in floating) > len(floating) // 2
+    assert all(one[kind.name] == kind.region for kind in CLASSES if kind.region)
+
+
+def test_every_class_has_a_name_a_sentence_and_hosts_in_some_preset() -> None:
     assert len({kind.name for kind in CLASSES}) == len(CLASSES)
     assert all(kind.sentence for kind in CLASSES)
-    demo = make(BASE)
-    assert {h.class_name for h in demo.share.hosts} == {kind.name for kind in CLASSES}
+    built = {
+        host.class_name
+        for preset in PRESETS
+        for host in make(replace(BASE, preset=preset)).share.hosts
+    }
+    assert built == {kind.name for kind in CLASSES}
 
 
 @presets
@@ -62,9 +77,10 @@ def test_truth_is_about_living_hosts_and_ports_worth_scanning(preset: str) -> No
     assert len(living) == len(share.hosts)
     assert all(e.address in living and e.port in plan.ports for e in share.endpoints)
     assert len({(e.address, e.protocol, e.port) for e in share.endpoints}) == len(share.endpoints)
-    assert {(e.address, e.port) for e in plan.open_endpoints} == {
+    assert {(e.address, e.port) for e in plan.open_endpoints if e.protocol == "tcp"} == {
         (i.address, i.port) for i in share.listeners
     }
+    assert not any(i.address in living for i in share.backstage)
     assert all(listener.service in BY_NAME for listener in share.listeners)
 
 
@@ -87,7 +103,51 @@ def test_only_hosts_of_the_scope_may_be_reported(preset: str) -> None:
         )
         assert allowed == (endpoint["verdicts"] != ["absent"])
         if allowed:
-            assert (endpoint["verdicts"] == ["confirmed"]) == (endpoint["state"] == "open")
+            assert ("confirmed" in endpoint["verdicts"]) <= (endpoint["state"] == "open")
+
+
+@presets
+def test_what_is_open_and_can_be_known_may_be_confirmed_and_may_not_go_unsaid(preset: str) -> None:
+    plan = make(replace(BASE, preset=preset))
+    for endpoint in plan.open_endpoints:
+        if endpoint.class_name not in OUTSIDE and endpoint.knowable and endpoint.steady:
+            assert "confirmed" in endpoint.verdicts
+            assert not {"absent", "refuted", "artefact"} & set(endpoint.verdicts)
+
+
+@presets
+def test_what_changes_says_how_and_what_does_not_has_no_pattern(preset: str) -> None:
+    for endpoint in make(replace(BASE, preset=preset)).share.endpoints:
+        assert endpoint.steady == (not endpoint.pattern)
+        assert endpoint.steady or endpoint.state == "open"
+
+
+@presets
+def test_no_port_that_the_truth_does_not_list_may_be_called_open(preset: str) -> None:
+    for host in make(replace(BASE, preset=preset)).share.hosts:
+        assert not {"confirmed", "likely"} & set(host.verdicts)
+        assert {"absent", "refuted", "filtered"} <= set(host.verdicts)
+        assert (host.default == "pretends") <= ("artefact" in host.verdicts)
+
+
+@presets
+def test_another_seed_moves_hosts_and_ports_of_every_class(preset: str) -> None:
+    shares = [make(replace(BASE, preset=preset, seed=seed)).share for seed in range(4)]
+    for name in PRESETS[preset].counts:
+        kinds = {
+            frozenset((h.address, None) for h in share.hosts if h.class_name == name)
+            | {(e.address, e.port) for e in share.endpoints if e.class_name == name}
+            for share in shares
+        }
+        assert len(kinds) > 1, name
+
+
+def test_a_rhythm_is_on_for_its_share_of_every_period() -> None:
+    rhythm = Rhythm(period=40.0, duty=0.25, phase=13.0)
+    beats = [rhythm.is_on(1_000_000_000 + tenth / 10) for tenth in range(1200)]
+    assert sum(beats) == 300
+    assert sum(a != b for a, b in itertools.pairwise(beats)) in (5, 6)
+    assert beats[:800] == beats[400:]
 
 
 def test_an_exclusion_cuts_an_included_network_and_a_neighbour_touches_it() -> None:

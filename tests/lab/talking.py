@@ -1,0 +1,71 @@
+"""Run in the scanner's namespace: connect to endpoints, listen, say one newline, say what came.
+
+Standard input is a JSON object: `endpoints`, a list of [address, port]; `patience`, seconds to
+wait for a handshake; `pause`, seconds between one start and the next. Standard output is a list
+in the same order of [word, words]: `refused`, `unreachable` (an ICMP refusal) or `silent` without
+a handshake; after one `data` (and the second word is what was said), `closed`, `reset`,
+`acknowledged`, or `unacknowledged`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import socket
+import struct
+import sys
+import termios
+
+LISTEN_SECONDS = 0.3
+
+
+async def listen(talk: socket.socket) -> tuple[str, str] | None:
+    """What comes within a while; None for nothing."""
+    try:
+        async with asyncio.timeout(LISTEN_SECONDS):
+            heard = await asyncio.get_running_loop().sock_recv(talk, 512)
+    except TimeoutError:
+        return None
+    except OSError:
+        return "reset", ""
+    return ("data", heard.decode(errors="replace")) if heard else ("closed", "")
+
+
+async def ask(address: str, port: int, patience: float) -> tuple[str, str]:
+    """One handshake and what follows it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as talk:
+        talk.setblocking(False)
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.get_running_loop().sock_connect(talk, (address, port))
+        except TimeoutError:
+            return "silent", ""
+        except ConnectionRefusedError:
+            return "refused", ""
+        except OSError:
+            return "unreachable", ""
+        if (heard := await listen(talk)) is not None:
+            return heard
+        with contextlib.suppress(OSError):
+            talk.send(b"\n")
+        if (heard := await listen(talk)) is not None:
+            return heard
+        unsent = struct.unpack("i", fcntl.ioctl(talk, termios.TIOCOUTQ, bytes(4)))[0]
+        return ("unacknowledged" if unsent else "acknowledged"), ""
+
+
+async def main() -> None:
+    """All at once, or one after the other's start."""
+    asked = json.load(sys.stdin)
+    tasks = []
+    for address, port in asked["endpoints"]:
+        tasks.append(asyncio.create_task(ask(address, port, asked["patience"])))
+        await asyncio.sleep(asked["pause"])
+    json.dump(await asyncio.gather(*tasks), sys.stdout)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

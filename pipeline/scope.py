@@ -2,7 +2,7 @@
 
 A :class:`Target` is an address, and :class:`Targets` a set of addresses, that the scope of an
 engagement has admitted. Both can be made by a :class:`Scope` only, and everything that sends a
-packet takes nothing else: command lines (``process.py``) and sockets (``wire.py``). *Out* always
+packet takes nothing else: command lines (``process.py``) and sockets (``wire/``). *Out* always
 wins over *in*, whatever the order in which they were named.
 """
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.addresses import AddressSet
 from pipeline.scope import Scope
-from pipeline.wire import PACKETS_PER_HANDSHAKE, Pacer, _Order
+from pipeline.wire import PACKETS_PER_HANDSHAKE, Pacer
+from pipeline.wire.pacing import Order
 
 HOSTS = [IPv4Address("10.0.0.1") + n for n in range(8)]
 
@@ -116,7 +117,7 @@ def test_while_one_host_must_wait_the_others_have_their_turn() -> None:
     targets = list(Scope(included=AddressSet.parse(["10.0.0.1-10.0.0.4"])).targets())
 
     async def all_of_them() -> list[tuple[str, int]]:
-        order = _Order([(target, port) for target in targets for port in (22, 80)])
+        order = Order([(target, port) for target in targets for port in (22, 80)])
         taken = []
         while order:
             target, port = await order.next(pacer)

@@ -1,4 +1,4 @@
-"""The only place where a socket to a target is opened.
+"""A handshake: connect, listen for a moment, maybe say a newline, and record what came.
 
 A *handshake* is our own method: a plain TCP connect that listens for a moment afterwards, may say
 one newline, and records what came. It needs no privileges, it is the safe banner grab, and it
@@ -21,24 +21,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
-import heapq
 import math
 import socket
 import struct
 import termios
-import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from pipeline.addresses import Address, looks_like_address, number_of
-from pipeline.errors import Error, NotAdmitted
+from pipeline.errors import NotAdmitted
 from pipeline.model import Aftermath, Hole, PortState
 from pipeline.ports import PortSet
 from pipeline.scope import Scope, Target
+from pipeline.wire.icmp import prepare_errors, reason_of_error
+from pipeline.wire.pacing import Pacer, in_turn, ready
 
 BANNER_LIMIT: Final = 512
 """Bytes of a banner that are kept."""
@@ -49,15 +46,6 @@ CONNECT_TIMEOUT_LIMIT: Final = 6.0
 (``tcp_syn_linear_timeouts``, since Linux 6.5; older ones send at 0, 1 and 3 seconds.)
 """
 
-PACKETS_PER_HANDSHAKE: Final = 15
-"""Packets that leave at most for one handshake, with the worst luck at every step.
-
-That is 6 SYNs (one each second), 1 ACK, 4 times the newline, 3 times the FIN (both bounded by
-``TCP_USER_TIMEOUT``) and 1 answer to what the peer says. Usual are 1 where the port is closed, 5
-where somebody answers, 6 in a tarpit, and one for each second of silence. Not counted is what a
-peer extorts by repeating itself: TCP answers each repeated SYN-ACK (RFC 9293, 3.10.7).
-"""
-
 _NEWLINE: Final = b"\r\n"
 _ACKNOWLEDGED_WITHIN: Final = 1.0
 _FAREWELL_WITHIN: Final = 0.3
@@ -66,35 +54,6 @@ _RECEIVE_BUFFER: Final = 4096
 _SYN_RETRIES: Final = 2
 
 _ANY: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- the source is the kernel's choice
-
-# linux/in.h, linux/in6.h, linux/errqueue.h
-_RECVERR: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
-_ORIGIN_ICMP: Final = {2: 4, 3: 6}
-_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
-
-_ICMP_REASONS: Final = {
-    (4, 3, 0): "net-unreach",
-    (4, 3, 1): "host-unreach",
-    (4, 3, 2): "proto-unreach",
-    (4, 3, 3): "port-unreach",
-    (4, 3, 6): "net-unreach",
-    (4, 3, 7): "host-unreach",
-    (4, 3, 9): "net-prohibited",
-    (4, 3, 10): "host-prohibited",
-    (4, 3, 11): "net-unreach",
-    (4, 3, 12): "host-unreach",
-    (4, 3, 13): "admin-prohibited",
-    (4, 11, 0): "time-exceeded",
-    (6, 1, 0): "no-route",
-    (6, 1, 1): "admin-prohibited",
-    (6, 1, 2): "beyond-scope",
-    (6, 1, 3): "host-unreach",
-    (6, 1, 4): "port-unreach",
-    (6, 1, 5): "admin-prohibited",
-    (6, 1, 6): "reject-route",
-    (6, 3, 0): "time-exceeded",
-}
-"""(IP version, ICMP type, code) to nmap's reason (RFC 792, RFC 1812, RFC 4443)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +78,6 @@ class HandshakeResult:
     started: float
     ended: float
     source_port: int | None = None
-
-
-# --- one handshake -----------------------------------------------------------------------------
 
 
 async def handshake(
@@ -168,7 +124,7 @@ def _prepare(
     source_port: int | None,
 ) -> None:
     sock.setblocking(False)
-    sock.setsockopt(*_RECVERR[version], 1)
+    prepare_errors(sock, version)
     # Should we be late to give up, the kernel stops by itself.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, _SYN_RETRIES)
     # A small window bounds what a talkative peer can make us acknowledge.
@@ -215,7 +171,7 @@ class _Conversation:
             return replace(
                 open_, aftermath=aftermath, banner=banner, spoke=self._spoke, ended=time.time()
             )
-        reason = self._icmp_reason(number)
+        reason = reason_of_error(self._sock, number)
         if reason is not None:
             return self._result(PortState.FILTERED, reason)
         if number == errno.ECONNREFUSED:
@@ -228,7 +184,7 @@ class _Conversation:
         if number not in (0, errno.EINPROGRESS):
             raise OSError(number, "the connect failed before a packet left")
         self._source_port = self._sock.getsockname()[1]
-        if not await _ready(self._sock, writing=True, timeout=timeout):
+        if not await ready(self._sock, writing=True, timeout=timeout):
             return errno.ETIMEDOUT
         number = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
@@ -250,7 +206,7 @@ class _Conversation:
                 return Aftermath.DATA, banner
             return (Aftermath.RESET if number == errno.ECONNRESET else Aftermath.CLOSED), b""
         # From here on only the peer may end the connection, not an ICMP error.
-        self._sock.setsockopt(*_RECVERR[self._target.address.version], 0)
+        prepare_errors(self._sock, self._target.address.version, wanted=False)
         self._give_up_after(_FAREWELL_WITHIN)
         heard = await self._hear(listen)
         if heard is None and speak:
@@ -303,7 +259,7 @@ class _Conversation:
 
     async def _hear(self, seconds: float) -> Aftermath | bytes | None:
         """Data, or how the connection ended, or ``None`` for silence."""
-        if not await _ready(self._sock, writing=False, timeout=seconds):
+        if not await ready(self._sock, writing=False, timeout=seconds):
             return None
         return self._receive(BANNER_LIMIT)
 
@@ -330,31 +286,6 @@ class _Conversation:
         self._receive(4 * _RECEIVE_BUFFER)
         return banner[:BANNER_LIMIT]
 
-    def _icmp_reason(self, number: int) -> str | None:
-        """nmap's word for the ICMP error that ended the connect; ``None`` when it was none.
-
-        An error in our own name is this machine's firewall (``OSError``), unless it says that the
-        host is unreachable: so the kernel reports a neighbour that does not answer ARP.
-        """
-        try:
-            _, ancillary, _, _ = self._sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
-        except OSError:
-            return None
-        for _, _, data in ancillary:
-            _, origin, kind, code, _, _ = _EXTENDED_ERROR.unpack_from(data)
-            version = _ORIGIN_ICMP.get(origin)
-            if version is None:
-                continue
-            reason = _ICMP_REASONS.get((version, kind, code), "dest-unreach")
-            ours = _offender(data[_EXTENDED_ERROR.size :], version) == self._own_address()
-            if ours and reason != "host-unreach":
-                raise OSError(number, "refused by this machine")
-            return reason
-        return None
-
-    def _own_address(self) -> str:
-        return str(self._sock.getsockname()[0])
-
     def _result(self, state: PortState, reason: str) -> HandshakeResult:
         return HandshakeResult(
             target=self._target,
@@ -366,104 +297,6 @@ class _Conversation:
             ended=time.time(),
             source_port=self._source_port,
         )
-
-
-def _offender(data: bytes, version: int) -> str:
-    """The address in a ``sockaddr_in`` or ``sockaddr_in6``: who sent the ICMP error."""
-    if version == 4:
-        return str(IPv4Address(data[4:8]))
-    return str(IPv6Address(data[8:24]))
-
-
-async def _ready(sock: socket.socket, *, writing: bool, timeout: float) -> bool:
-    """Wait until the socket can be written or read, or has failed; false after ``timeout``."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    (loop.add_writer if writing else loop.add_reader)(sock, ready.set)
-    try:
-        async with asyncio.timeout(timeout):
-            await ready.wait()
-    except TimeoutError:
-        return False
-    finally:
-        (loop.remove_writer if writing else loop.remove_reader)(sock)
-    return True
-
-
-# --- many handshakes ---------------------------------------------------------------------------
-
-
-class Pacer:
-    """Gives turns so that packet rates hold in every second, in total and for each address.
-
-    ``rate`` and ``rate_per_host`` are packets per second, each handshake counted with
-    :data:`PACKETS_PER_HANDSHAKE`. Turns are evenly spaced from the moment a turn is really taken:
-    after a stall nothing is caught up. At rates below one handshake per second the turns are
-    seconds apart, and only the handshake's own packets lie closer together. One pacer may serve
-    several callers at once. ``clock`` returns seconds and ``sleep`` waits for seconds.
-    """
-
-    def __init__(
-        self,
-        rate: float,
-        rate_per_host: float | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._spacing = _spacing(rate)
-        self._host_spacing = 0.0 if rate_per_host is None else _spacing(rate_per_host)
-        self._clock = clock
-        self._sleep = sleep
-        self._next = -math.inf
-        self._next_of: dict[Address, float] = {}
-        self._prune_at = 1024
-
-    def due(self, address: Address) -> float:
-        """When, on the pacer's clock, the next turn for an address may be taken."""
-        return max(self._next, self._next_of.get(address, -math.inf))
-
-    async def turn(self, address: Address) -> None:
-        """Wait for a turn for this address, and take it."""
-        while (wait := self.due(address) - (now := self._clock())) > 0:
-            await self._sleep(wait)
-        self._next = now + self._spacing
-        self._next_of[address] = now + self._host_spacing
-        if len(self._next_of) >= self._prune_at:
-            self._next_of = {a: then for a, then in self._next_of.items() if then > now}
-            self._prune_at = max(1024, 2 * len(self._next_of))
-
-
-def _spacing(rate: float) -> float:
-    """Seconds between two handshakes, so that whole handshakes fit into any second."""
-    if not rate > 0:
-        raise ValueError(f"a rate of {rate} packets per second sends nothing")
-    each_second = rate / PACKETS_PER_HANDSHAKE
-    # A millionth more than needed outweighs the rounding of sums.
-    return 1.000001 / (math.floor(each_second) if each_second >= 1 else each_second)
-
-
-class _Order:
-    """Pairs in the order in which their hosts may be asked; ports of a host in the given order."""
-
-    def __init__(self, pairs: Sequence[tuple[Target, int]]) -> None:
-        self._ports: dict[Target, deque[int]] = {}
-        for target, port in pairs:
-            self._ports.setdefault(target, deque()).append(port)
-        self._hosts = [(-math.inf, n, target) for n, target in enumerate(self._ports)]
-
-    def __bool__(self) -> bool:
-        return bool(self._hosts)
-
-    async def next(self, pace: Pacer) -> tuple[Target, int]:
-        """The next pair, when its turn has come."""
-        _, number, target = heapq.heappop(self._hosts)
-        await pace.turn(target.address)
-        ports = self._ports[target]
-        port = ports.popleft()
-        if ports:
-            heapq.heappush(self._hosts, (pace.due(target.address), number, target))
-        return target, port
 
 
 async def handshakes(
@@ -505,67 +338,4 @@ async def handshakes(
             result = Hole(address=target.address, ports=PortSet.of((port,)), reason="not-admitted")
         on_result(result)
 
-    async def hold_all() -> None:
-        places = asyncio.Semaphore(at_most)
-        order = _Order(pairs)
-        async with asyncio.TaskGroup() as group:
-            while order:
-                await places.acquire()
-                task = group.create_task(hold_one(*await order.next(pace)))
-                task.add_done_callback(lambda _: places.release())
-
-    await _until(stop or asyncio.Event(), asyncio.create_task(hold_all()))
-
-
-async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
-    """Wait for the work, or drop it when ``stop`` is set; raise the first thing that failed."""
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        work.cancel()
-        await asyncio.gather(work, stopping, return_exceptions=True)
-    if not work.cancelled() and (problem := work.exception()) is not None:
-        raise problem.exceptions[0] if isinstance(problem, ExceptionGroup) else problem
-
-
-# --- names -------------------------------------------------------------------------------------
-
-
-def resolve(name: str, *, timeout: float) -> tuple[Address, ...]:
-    """The addresses of a host name (A and AAAA), in numeric order; ``timeout`` in seconds.
-
-    Asks this machine's resolver, so nothing is sent to the addresses found. Raises
-    :class:`~pipeline.errors.Error` when the name does not resolve in time, or is no name at all:
-    the resolver would read ``10.1`` as an address.
-    """
-    if not name or looks_like_address(name):
-        raise Error(f"{name!r} is not a host name")
-    answers: list[set[Address] | Exception] = []
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as problem:
-            answers.append(problem)
-        else:
-            answers.append({address for entry in found for address in _address_of(entry[4])})
-
-    # A resolver cannot be interrupted, and only a daemon thread may be left behind at the end.
-    thread = threading.Thread(target=ask, name=f"resolve {name}", daemon=True)
-    thread.start()
-    thread.join(timeout)
-    answer = answers[0] if answers else TimeoutError(f"no answer within {timeout:g} seconds")
-    if isinstance(answer, Exception) or not answer:
-        why = getattr(answer, "strerror", None) or str(answer or "no global address")
-        raise Error(f"{name} does not resolve: {why}", hint="check the spelling and the resolver")
-    return tuple(sorted(answer, key=number_of))
-
-
-def _address_of(sockaddr: tuple[object, ...]) -> tuple[Address, ...]:
-    """One address, or none where it only means something on one link (``fe80::1%eth0``)."""
-    text = str(sockaddr[0])
-    if "%" in text:
-        return ()
-    return (IPv6Address(text) if ":" in text else IPv4Address(text),)
+    await in_turn(pairs, pace=pace, at_most=at_most, stop=stop, ask=hold_one)

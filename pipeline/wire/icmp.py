@@ -1,0 +1,72 @@
+"""What the error queue of a socket says about the path (``IP_RECVERR`` in ip(7))."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+# linux/in.h, linux/in6.h, linux/errqueue.h
+_RECVERR: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
+_ORIGIN_ICMP: Final = {2: 4, 3: 6}
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
+
+_ICMP_REASONS: Final = {
+    (4, 3, 0): "net-unreach",
+    (4, 3, 1): "host-unreach",
+    (4, 3, 2): "proto-unreach",
+    (4, 3, 3): "port-unreach",
+    (4, 3, 6): "net-unreach",
+    (4, 3, 7): "host-unreach",
+    (4, 3, 9): "net-prohibited",
+    (4, 3, 10): "host-prohibited",
+    (4, 3, 11): "net-unreach",
+    (4, 3, 12): "host-unreach",
+    (4, 3, 13): "admin-prohibited",
+    (4, 11, 0): "time-exceeded",
+    (6, 1, 0): "no-route",
+    (6, 1, 1): "admin-prohibited",
+    (6, 1, 2): "beyond-scope",
+    (6, 1, 3): "host-unreach",
+    (6, 1, 4): "port-unreach",
+    (6, 1, 5): "admin-prohibited",
+    (6, 1, 6): "reject-route",
+    (6, 3, 0): "time-exceeded",
+}
+"""(IP version, ICMP type, code) to nmap's reason (RFC 792, RFC 1812, RFC 4443)."""
+
+
+def prepare_errors(sock: socket.socket, version: int, *, wanted: bool = True) -> None:
+    """Let the kernel keep (or no longer keep) the ICMP errors that this socket causes."""
+    sock.setsockopt(*_RECVERR[version], int(wanted))
+
+
+def reason_of_error(sock: socket.socket, number: int) -> str | None:
+    """nmap's word for the ICMP error that waits on a socket; ``None`` when there is none.
+
+    An error in our own name is this machine's firewall (``OSError`` with ``number``), unless it
+    says that the host is unreachable: so the kernel reports a neighbour that does not answer ARP.
+    """
+    try:
+        _, ancillary, _, _ = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for _, _, data in ancillary:
+        _, origin, kind, code, _, _ = _EXTENDED_ERROR.unpack_from(data)
+        version = _ORIGIN_ICMP.get(origin)
+        if version is None:
+            continue
+        reason = _ICMP_REASONS.get((version, kind, code), "dest-unreach")
+        ours = _offender(data[_EXTENDED_ERROR.size :], version) == str(sock.getsockname()[0])
+        if ours and reason != "host-unreach":
+            raise OSError(number, "refused by this machine")
+        return reason
+    return None
+
+
+def _offender(data: bytes, version: int) -> str:
+    """The address in a ``sockaddr_in`` or ``sockaddr_in6``: who sent the ICMP error."""
+    if version == 4:
+        return str(IPv4Address(data[4:8]))
+    return str(IPv6Address(data[8:24]))

@@ -124,7 +124,12 @@ def _usage(error: Exception) -> str | None:
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "portproof"
-    return f"{error.format_message()}\n  `{path} --help` tells what there is"
+    # typer's own check speaks through pydantic, which says first what kind of error it is.
+    what = str(error.format_message()).replace(": Value error, ", ": ")
+    help_ = f"`{path} --help` tells what there is"
+    if "No such option" in what:
+        help_ += "; what begins with a dash and is no option goes after --"
+    return f"{what}\n  {help_}"
 
 
 def _refused_by_the_system(error: Exception) -> str | None:

@@ -6,17 +6,22 @@ import asyncio
 import json
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from pipeline.budget import Budget, Demand, Lease
-from pipeline.cli.conduct import make_plan, resolver
+from pipeline.cli.conduct import make_plan
 from pipeline.cli.edge import printing
+from pipeline.cli.endpoints import read_endpoint
 from pipeline.cli.options import Format, workspace_of
+from pipeline.decide import reasons
 from pipeline.decide.questions import tasks_for
 from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import load
-from pipeline.errors import Error, ExitCode, NotAdmitted, UsageError
+from pipeline.errors import Error, ExitCode, UsageError
 from pipeline.executor import Executor
 from pipeline.model import (
     Batch,
@@ -27,18 +32,44 @@ from pipeline.model import (
     Protocol,
     Purpose,
     StageName,
+    Verdict,
     VerdictKind,
 )
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
 from pipeline.render.document import Finding
 from pipeline.render.terminal import endpoint_story
+from pipeline.render.text import iso, visible
+from pipeline.render.words import METHODS
 from pipeline.tools import nmap
 from pipeline.vantage import survey
 
+_EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        reasons.REFUSED: "It was refused, and no method found it open.",
+        reasons.NO_ANSWER: "No method got an answer.",
+        reasons.METHODS_DISAGREE: "The methods disagree.",
+        reasons.CLOSED_WHEN_ASKED_AGAIN: "The first scan found it open; then it was refused.",
+        reasons.NO_CONTROL: "The handshake completes. A manual check asks no control ports, so a "
+        "device that answers for every port is not ruled out.",
+    }
+)
+"""Where a manual check has to say it otherwise than a run: nobody expected anything, nothing is
+asked twice, and no control ports are asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """What came of all questions. ``holes`` are (method, reason); ``raw`` is nmap's last answer."""
+
+    observations: tuple[Observation, ...]
+    holes: tuple[tuple[Method, str], ...]
+    raw: dict[str, Any]
+
 
 def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Format) -> int:
-    """Ask one endpoint twice and print the story; the exit code says whether it is open.
+    """Ask one endpoint by several methods and print the story; the exit code says whether it is
+    open.
 
     Raises ``NotAdmitted`` when the engagement does not admit it.
     """
@@ -46,44 +77,68 @@ def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Forma
     engagement = load(file, now=now)
     place = workspace_of(file, workspace)
     plan = make_plan(engagement, None, now=now)
-    endpoint = _endpoint(text, plan)
+    endpoint = read_endpoint(text, dict(plan.names))
+    if endpoint.protocol is not Protocol.TCP:
+        raise UsageError("only TCP endpoints can be verified by this version")
+    plan.scope.admit(endpoint.address)
     # Two runs at a time would add up their rates; a manual check is no exception.
     with place.lock(now=now) as lock:
-        observations, raw = asyncio.run(_ask(endpoint, plan, lock))
-    verdict = decide(endpoint, observations, HostFacts())
+        heard = asyncio.run(_ask(endpoint, plan, lock))
+    verdict = decide(endpoint, heard.observations, HostFacts(), gave_up=bool(heard.holes))
     with printing():
         if output is Format.JSON:
-            found = {"verdict": verdict.kind, "reason": verdict.reason, "nmap": raw}
-            print(json.dumps(found, indent=1))
+            print(json.dumps(_document(verdict, heard, plan), indent=1))
         else:
-            print("\n".join(endpoint_story(Finding(verdict=verdict, observations=observations))))
+            print("\n".join(_story(verdict, heard, plan)))
     believed = verdict.kind in (VerdictKind.CONFIRMED, VerdictKind.LIKELY)
     return ExitCode.ACTION_NEEDED if believed else ExitCode.NOTHING_TO_DO
 
 
-def _endpoint(text: str, plan: RunPlan) -> Endpoint:
-    host, _, port = text.rpartition(":")
-    pinned = dict(plan.names).get(host)
-    if pinned:
-        text = f"{pinned[0]}:{port}" if ":" not in pinned[0] else f"[{pinned[0]}]:{port}"
-    try:
-        endpoint = Endpoint.parse(text)
-    except ValueError as error:
-        if host and resolver(host):
-            raise NotAdmitted(
-                f"{host} is not a name of the engagement",
-                hint="add it to scope.include, or write its address",
-            ) from None
-        raise UsageError(str(error)) from None
-    if endpoint.protocol is not Protocol.TCP:
-        raise UsageError("only TCP endpoints can be verified by this version")
-    plan.scope.admit(endpoint.address)
-    return endpoint
+def _explained(verdict: Verdict) -> str:
+    return _EXPLANATIONS.get(verdict.reason, reasons.explain(verdict.reason))
 
 
-async def _ask(
-    endpoint: Endpoint, plan: RunPlan, lock: int
-) -> tuple[tuple[Observation, ...], dict[str, Any]]:
+def _story(verdict: Verdict, heard: _Heard, plan: RunPlan) -> list[str]:
+    names = tuple(name for name, at in plan.names if str(verdict.endpoint.address) in at)
+    finding = Finding(verdict=verdict, observations=heard.observations, names=names)
+    lines = endpoint_story(finding, explanation=_explained(verdict))
+    lines += [
+        f"     {METHODS[method]}: gave up ({visible(reason, 160)})"
+        for method, reason in heard.holes
+    ]
+    return lines
+
+
+def _document(verdict: Verdict, heard: _Heard, plan: RunPlan) -> dict[str, Any]:
+    """The same for programs, in the words of ``report.json``; ``nmap`` is python-nmap's."""
+    return {
+        "endpoint": str(verdict.endpoint),
+        "verdict": verdict.kind,
+        "reason": verdict.reason,
+        "explanation": _explained(verdict),
+        "confidence": verdict.confidence,
+        "service": (verdict.service.label or None) if verdict.service else None,
+        "observations": [
+            {
+                "method": observation.method,
+                "state": observation.state,
+                "reason": observation.reason,
+                "time": iso(observation.time),
+                "ttl": observation.ttl,
+                "aftermath": observation.aftermath,
+                "banner": observation.banner,
+                "service": (observation.service.label or None) if observation.service else None,
+            }
+            for observation in heard.observations
+        ],
+        "holes": [{"method": method, "reason": reason} for method, reason in heard.holes],
+        "portproof": plan.portproof_version,
+        "tools": dict(plan.tools),
+        "nmap": heard.raw,
+    }
+
+
+async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
     executor = Executor(
         policy=plan.policy,
         scope=lambda: plan.scope,
@@ -101,6 +156,7 @@ async def _ask(
         methods.append((Method.NMAP_VERSION, Purpose.VERSION))
     budget = Budget(plan.policy.ceilings, time.monotonic)
     seen: list[Observation] = []
+    holes: list[tuple[Method, str]] = []
     raw: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="portproof-") as name:
         for method, purpose in methods:
@@ -121,9 +177,10 @@ async def _ask(
             if not answer.complete:
                 raise Error(answer.problem, where=str(endpoint), hint="try again, or see doctor")
             seen.extend(answer.observations)
+            holes += [(method, hole.reason) for hole in answer.holes]
             if method is not Method.HANDSHAKE:
                 raw = _as_python_nmap(folder / nmap.OUTPUT)
-    return tuple(seen), raw
+    return _Heard(observations=tuple(seen), holes=tuple(holes), raw=raw)
 
 
 async def _lease(budget: Budget, demand: Demand) -> Lease:

@@ -26,8 +26,11 @@ _BANNER: Final = 160
 _SCRIPT_LINES: Final = 12
 
 
-def endpoint_story(finding: Finding) -> list[str]:
-    """Why an endpoint got its verdict: the evidence in time order, then what it adds up to."""
+def endpoint_story(finding: Finding, *, explanation: str = "") -> list[str]:
+    """Why an endpoint got its verdict: the evidence in time order, then what it adds up to.
+
+    ``explanation`` stands for that of the reason code.
+    """
     verdict = finding.verdict
     names = f" ({visible(', '.join(finding.names), _BANNER)})" if finding.names else ""
     lines = [f"{verdict.endpoint}{names}"]
@@ -39,7 +42,7 @@ def endpoint_story(finding: Finding) -> list[str]:
         f"  => {verdict.kind} ({visible(verdict.reason, _LABEL)}), "
         f"confidence {confidence_text(verdict.confidence)}"
     )
-    lines.append(f"     {visible(explain(verdict.reason), 400)}")
+    lines.append(f"     {visible(explanation or explain(verdict.reason), 400)}")
     if verdict.service is not None:
         lines.extend(_told_service(verdict.service))
     if finding.change is not None:

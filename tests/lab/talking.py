@@ -45,6 +45,8 @@ async def ask(address: str, port: int, patience: float) -> tuple[str, str]:
             return "silent", ""
         except ConnectionRefusedError:
             return "refused", ""
+        except ConnectionResetError:  # right behind the handshake, before anybody looked
+            return "reset", ""
         except OSError:
             return "unreachable", ""
         if (heard := await listen(talk)) is not None:

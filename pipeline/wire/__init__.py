@@ -7,6 +7,15 @@
     names        this machine's resolver
 """
 
+from pipeline.wire.datagrams import (
+    PACKETS_PER_EXCHANGE,
+    SECONDS_BETWEEN_SENDS,
+    SENDS,
+    DatagramResult,
+    Questioning,
+    exchange,
+    exchanges,
+)
 from pipeline.wire.handshakes import (
     BANNER_LIMIT,
     CONNECT_TIMEOUT_LIMIT,
@@ -20,9 +29,16 @@ from pipeline.wire.pacing import PACKETS_PER_HANDSHAKE, Pacer
 __all__ = [
     "BANNER_LIMIT",
     "CONNECT_TIMEOUT_LIMIT",
+    "PACKETS_PER_EXCHANGE",
     "PACKETS_PER_HANDSHAKE",
+    "SECONDS_BETWEEN_SENDS",
+    "SENDS",
+    "DatagramResult",
     "HandshakeResult",
     "Pacer",
+    "Questioning",
+    "exchange",
+    "exchanges",
     "handshake",
     "handshakes",
     "resolve",

@@ -34,7 +34,7 @@ from pipeline.errors import NotAdmitted
 from pipeline.model import Aftermath, Hole, PortState
 from pipeline.ports import PortSet
 from pipeline.scope import Scope, Target
-from pipeline.wire.icmp import prepare_errors, reason_of_error
+from pipeline.wire.icmp import error_waiting, local_failure, prepare_errors
 from pipeline.wire.pacing import Pacer, in_turn, ready
 
 BANNER_LIMIT: Final = 512
@@ -113,7 +113,7 @@ async def handshake(
                 min(connect_timeout, CONNECT_TIMEOUT_LIMIT), listen, speak
             )
     except OSError as problem:
-        return _hole(target, port, problem.errno or 0)
+        return local_failure(target, port, problem.errno or 0)
 
 
 def _prepare(
@@ -134,15 +134,6 @@ def _prepare(
     if source_address is not None or source_port is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((source_address or _ANY[version], source_port or 0))
-
-
-def _hole(target: Target, port: int, number: int) -> Hole:
-    name = errno.errorcode.get(number, str(number))
-    return Hole(
-        address=target.address,
-        ports=PortSet.of((port,)),
-        reason=f"local-failure: {name}",
-    )
 
 
 class _Conversation:
@@ -171,9 +162,9 @@ class _Conversation:
             return replace(
                 open_, aftermath=aftermath, banner=banner, spoke=self._spoke, ended=time.time()
             )
-        reason = reason_of_error(self._sock, number)
-        if reason is not None:
-            return self._result(PortState.FILTERED, reason)
+        error = error_waiting(self._sock, number)
+        if error is not None:
+            return self._result(PortState.FILTERED, error.reason)
         if number == errno.ECONNREFUSED:
             return self._result(PortState.CLOSED, "conn-refused")
         raise OSError(number, "nobody on the path said so")

@@ -1,11 +1,18 @@
-"""What the error queue of a socket says about the path (``IP_RECVERR`` in ip(7))."""
+"""What the path said (``IP_RECVERR`` in ip(7)), told apart from what failed on this machine."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
+
+from pipeline.model import Hole
+from pipeline.ports import PortSet
+from pipeline.scope import Target
 
 # linux/in.h, linux/in6.h, linux/errqueue.h
 _RECVERR: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
@@ -42,8 +49,16 @@ def prepare_errors(sock: socket.socket, version: int, *, wanted: bool = True) ->
     sock.setsockopt(*_RECVERR[version], int(wanted))
 
 
-def reason_of_error(sock: socket.socket, number: int) -> str | None:
-    """nmap's word for the ICMP error that waits on a socket; ``None`` when there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathError:
+    """An ICMP error: nmap's word for it, and whether the host that was asked sent it itself."""
+
+    reason: str
+    from_target: bool
+
+
+def error_waiting(sock: socket.socket, number: int) -> PathError | None:
+    """The ICMP error that waits on a connected socket; ``None`` when there is none.
 
     An error in our own name is this machine's firewall (``OSError`` with ``number``), unless it
     says that the host is unreachable: so the kernel reports a neighbour that does not answer ARP.
@@ -58,11 +73,20 @@ def reason_of_error(sock: socket.socket, number: int) -> str | None:
         if version is None:
             continue
         reason = _ICMP_REASONS.get((version, kind, code), "dest-unreach")
-        ours = _offender(data[_EXTENDED_ERROR.size :], version) == str(sock.getsockname()[0])
-        if ours and reason != "host-unreach":
+        offender = _offender(data[_EXTENDED_ERROR.size :], version)
+        asked = _address(sock.getpeername)
+        if offender == _address(sock.getsockname) != asked and reason != "host-unreach":
             raise OSError(number, "refused by this machine")
-        return reason
+        return PathError(reason=reason, from_target=offender == asked)
     return None
+
+
+def _address(end: Callable[[], Sequence[object]]) -> str:
+    """The address of one end of a socket; empty while a connect is under way."""
+    try:
+        return str(end()[0])
+    except OSError:
+        return ""
 
 
 def _offender(data: bytes, version: int) -> str:
@@ -70,3 +94,13 @@ def _offender(data: bytes, version: int) -> str:
     if version == 4:
         return str(IPv4Address(data[4:8]))
     return str(IPv6Address(data[8:24]))
+
+
+def local_failure(target: Target, port: int, number: int) -> Hole:
+    """What failed on this machine says nothing about the target: an endpoint not asked."""
+    name = errno.errorcode.get(number, str(number))
+    return Hole(
+        address=target.address,
+        ports=PortSet.of((port,)),
+        reason=f"local-failure: {name}",
+    )

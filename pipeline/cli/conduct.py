@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pipeline.assembly import assemble
 from pipeline.budget import Budget
 from pipeline.cli.console import Console
 from pipeline.cli.narrowing import current_scope
+from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
 from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError, UsageError
@@ -135,7 +135,7 @@ def conduct(
             return _close(run, store, folder)
     except Error as error:
         _leave(run, store, folder, because=error.what)
-        console.event("stopped", f"{_how_to_resume(run, workspace)} once this is put right")
+        console.event("stopped", f"{how_to_resume(run, workspace)} once this is put right")
         raise
     if failure is not None:
         _leave(run, store, folder, because=failure.what)
@@ -143,15 +143,8 @@ def conduct(
     _leave(run, store, folder, because="interrupted")
     raise Incomplete(
         f"run {run.id} was interrupted; what was finished is kept",
-        hint=_how_to_resume(run, workspace),
+        hint=how_to_resume(run, workspace),
     )
-
-
-def _how_to_resume(run: RunRecord, workspace: Workspace) -> str:
-    where = ""
-    if workspace.folder != Path().absolute():
-        where = f" --workspace {shlex.quote(str(workspace.folder))}"
-    return f"go on with `portproof resume {run.id}{where}`"
 
 
 def _nothing_asked(run: RunRecord, store: Store, folder: Path) -> ToolError | None:

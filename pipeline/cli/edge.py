@@ -33,23 +33,23 @@ def run(arguments: Sequence[str]) -> int:
     except Error as error:
         if verbose:
             traceback.print_exc()
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
     except typer.Abort:
-        _complain("aborted")
+        complain("aborted")
         return ExitCode.FAILED
     except KeyboardInterrupt:
-        _complain("interrupted; `portproof resume` goes on with a run that was begun")
+        complain("interrupted; `portproof resume` goes on with a run that was begun")
         return ExitCode.INCOMPLETE
     except Exception as error:
         said = _usage(error) or _refused_by_the_system(error)
         if verbose:
             traceback.print_exc()
         if said is not None:
-            _complain(said)
+            complain(said)
             return ExitCode.FAILED
         if not verbose:
-            _complain(
+            complain(
                 f"this is a bug in portproof: {type(error).__name__}: {error}\n"
                 "  run the command again with --verbose for where it happened; what was finished "
                 "is kept"
@@ -141,6 +141,7 @@ def _refused_by_the_system(error: Exception) -> str | None:
     return f"{os.fsdecode(error.filename)}: {error.strerror}\n  --verbose tells what was tried"
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
+    """Say something to the person, on stderr, hostile characters made visible."""
     with contextlib.suppress(OSError):  # nobody reads it
         print(f"portproof: {visible(text, newlines=True)}", file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,12 @@ from pipeline.cli.options import (
     RunReference,
     existing_database,
 )
+
+if TYPE_CHECKING:
+    from pipeline.render.document import Finding
+    from pipeline.store.records import RunRecord
+
+_NOTHING = "no endpoint was named: nothing is known to be open"
 
 
 def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
@@ -69,33 +75,48 @@ def show(
     from dataclasses import replace
 
     from pipeline.assembly import assemble
-    from pipeline.errors import UsageError
+    from pipeline.cli.asked import without_verdict
+    from pipeline.cli.edge import printing
+    from pipeline.model import RunState
     from pipeline.render.document_json import render_json
     from pipeline.render.terminal import endpoint_story
     from pipeline.store.runs import Store
 
     with Store(existing_database(workspace)) as store:
-        document = assemble(store, store.run(run))
-    shown = [f for f in document.findings if _wanted(f.verdict.endpoint, endpoint)]
-    if endpoint and not shown:
-        raise UsageError(
-            f"run {document.run} has no verdict on {endpoint}",
-            hint="nobody named it; `portproof show RUN` lists those there are",
-        )
-    if output is Format.JSON:
-        print(render_json(replace(document, findings=tuple(shown))))
-        return 0
-    for finding in shown:
-        print("\n".join(endpoint_story(finding)), end="\n\n")
-    if not shown:
-        print("no endpoint was named: nothing is known to be open")
+        record = store.run(run)
+        document = assemble(store, record)
+    _tell_if_unfinished(record, workspace)
+    shown = [f for f in document.findings if _wanted(f, endpoint)]
+    silent = without_verdict(endpoint, record.plan, document) if endpoint and not shown else ""
+    with printing():
+        if output is Format.JSON:
+            print(render_json(replace(document, findings=tuple(shown))))
+        for finding in shown if output is Format.TEXT else ():
+            print("\n".join(endpoint_story(finding)), end="\n\n")
+    if silent:
+        # Beside the document, which has no place for what nobody called open.
+        print(silent, file=sys.stderr if output is Format.JSON else sys.stdout)
+    elif not shown and output is Format.TEXT:
+        print(_NOTHING if record.state is RunState.COMPLETE else "nothing is decided yet")
     return 0
 
 
-def _wanted(endpoint: object, text: str) -> bool:
-    whole = str(endpoint)
-    host = whole.rpartition(":")[0]
-    return not text or text in (whole, whole.partition("/")[0], host, host.strip("[]"))
+def _tell_if_unfinished(record: RunRecord, workspace: Path) -> None:
+    from pipeline.cli.edge import complain
+    from pipeline.cli.resuming import unfinished
+    from pipeline.workspace import Workspace
+
+    told = unfinished(record, Workspace(workspace.absolute()))
+    if told:
+        complain(told)
+
+
+def _wanted(finding: Finding, text: str) -> bool:
+    whole = str(finding.verdict.endpoint)
+    address, _, port = whole.rpartition(":")
+    hosts = (address, address.strip("[]"), *finding.names)
+    wanted = {*hosts, *(f"{host}:{port}" for host in (address, *finding.names))}
+    return not text or text in wanted or f"{text}/{finding.verdict.endpoint.protocol}" in wanted
 
 
 def report(
@@ -115,6 +136,7 @@ def report(
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
+        _tell_if_unfinished(record, workspace)
         outcome = desk_half(record, store, place.run_folder(record.id))
     if output is not None:
         write_whole(output, render_html(outcome.document))
@@ -132,7 +154,7 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     if rows:
         print_columns([VERDICT_COLUMNS, *rows])
     else:
-        print("no endpoint was named: nothing is known to be open")
+        print(_NOTHING)
 
 
 def print_columns(rows: Sequence[tuple[str, ...]]) -> None:

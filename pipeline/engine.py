@@ -17,6 +17,7 @@ from typing import Final
 
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
+from pipeline.decide.standing import network_of
 from pipeline.errors import NotAdmitted, Refused, ToolError
 from pipeline.executor import Executor
 from pipeline.ledger import Ledger
@@ -46,7 +47,9 @@ _URGENCY: Final = {
     StageName.CORROBORATE: 2,
     StageName.DISCOVER: 3,
 }
-
+_BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.VOTE})
+"""Purposes that take long or come late, and that nothing else waits for."""
+_PLAIN: Final = frozenset({Purpose.SWEEP, Purpose.NAMED, Purpose.VERSION})
 _DISPUTED: Final = frozenset({VerdictKind.UNRESOLVED, VerdictKind.LIKELY, VerdictKind.TRANSIENT})
 
 Plan = Callable[[Evidence, Policy], Iterable[Task]]
@@ -183,9 +186,14 @@ class Engine:
         """Let the stages of every batch that is at rest say what is still missing."""
         now = self._clock()
         for active in list(self._active.values()):
-            due = any(r.task.not_before <= now for r in active.waiting.values())
-            if active.dirty and not active.running and not due:
+            if active.dirty and not self._is_at_work(active, now):
                 self._plan_batch(active)
+
+    def _is_at_work(self, active: _Active, now: float) -> bool:
+        """True while answers are due that another question could depend on."""
+        due = (r.task for r in active.waiting.values() if r.task.not_before <= now)
+        running = (r.task for r in self._jobs.values() if r.task.batch == active.batch.number)
+        return any(task.purpose not in _BY_THE_WAY for task in (*due, *running))
 
     def _plan_batch(self, active: _Active) -> None:
         active.dirty = False
@@ -195,8 +203,8 @@ class Engine:
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
         active.waiting = {r.number: r for r in records if r.state is TaskState.PLANNED}
-        active.sweeping = any(r.task.purpose is Purpose.SWEEP for r in active.waiting.values())
-        if not active.waiting:
+        active.sweeping = any(_leads(r.task) for r in active.waiting.values())
+        if not active.waiting and not active.running:
             self._ledger.finish_batch(active.batch.number)
             del self._active[active.batch.number]
             self._done += 1
@@ -225,7 +233,17 @@ class Engine:
         taken = sum(
             (record.task.method is Method.HANDSHAKE) == handshake for record in self._jobs.values()
         )
+        if task.pace and self._gently_asked(task):
+            return False
         return taken < (HANDSHAKE_TASKS_AT_ONCE if handshake else self._policy.concurrency)
+
+    def _gently_asked(self, task: Task) -> bool:
+        """True while the network of a gentle task is being asked: two would be twice as fast."""
+        network = network_of(next(iter(task.targets.addresses)))
+        return any(
+            record.task.pace and record.task.targets.addresses & network
+            for record in self._jobs.values()
+        )
 
     def _start(self, record: TaskRecord, lease: Lease) -> None:
         task = record.task
@@ -258,7 +276,7 @@ class Engine:
         if active is not None:
             active.running.discard(record.number)
             active.sweeping = active.sweeping and any(
-                r.task.purpose is Purpose.SWEEP
+                _leads(r.task)
                 for r in [*active.waiting.values(), *self._jobs.values()]
                 if r.task.batch == record.task.batch
             )
@@ -412,6 +430,11 @@ def _count(evidence: Evidence) -> tuple[int, int, int]:
     return len(decided), confirmed, disputed
 
 
+def _leads(task: Task) -> bool:
+    """True for what comes before everything else in a batch."""
+    return task.purpose is Purpose.SWEEP or (task.purpose is Purpose.CANARY and task.round == 0)
+
+
 def describe(task: Task) -> str:
     """What a task asks, in a few words."""
     hosts, ports = task.targets.addresses.size, len(task.ports)
@@ -419,8 +442,8 @@ def describe(task: Task) -> str:
     more = "" if len(task.targets.addresses.ranges) == 1 else ", …"
     which = f"port {task.ports}" if ports == 1 else f"{ports} ports"
     again = f", round {task.round}" if task.round > 1 else ""
-    control = ", control" if task.purpose is Purpose.CONTROL else ""
-    return f"{which} of {hosts} host{'s' if hosts != 1 else ''} ({some}{more}){control}{again}"
+    why = "" if task.purpose in _PLAIN else f", {task.purpose}"
+    return f"{which} of {hosts} host{'s' if hosts != 1 else ''} ({some}{more}){why}{again}"
 
 
 def _whole(task: Task, why: str) -> Iterable[Hole]:

@@ -35,7 +35,7 @@ from pipeline.parse import ParseError
 from pipeline.plan import Policy
 from pipeline.process import Command, run
 from pipeline.scope import Scope
-from pipeline.tools import masscan, nmap
+from pipeline.tools import handshake, masscan, nmap
 from pipeline.wire import HandshakeResult
 
 HANDSHAKES: Final = "handshakes.jsonl"
@@ -71,12 +71,7 @@ class Executor:
             case Method.MASSCAN_SYN:
                 return masscan.demand(task, self.policy)
             case Method.HANDSHAKE:
-                to_a_host = len(task.ports) * wire.PACKETS_PER_HANDSHAKE
-                return Demand(
-                    hosts=task.targets.addresses,
-                    packets=task.targets.addresses.size * to_a_host,
-                    packets_to_a_host=to_a_host,
-                )
+                return handshake.demand(task, self.policy)
             case _:
                 return nmap.demand(task, self.policy)
 
@@ -154,18 +149,24 @@ class Executor:
             if isinstance(result, Hole):
                 holes.append(result)
             else:
-                seen.append(_observation(task, result))
+                seen.append(_observation(task, result, listened=how.listen > 0))
 
         policy = self.policy
-        pace = wire.Pacer(lease.rate, lease.rate_per_host)
+        how = handshake.manner(task, policy)
+        pace = handshake.pacer(task, policy, lease.rate, lease.rate_per_host)
         for version, (speak, ports) in itertools.product(
             (4, 6),
             (
-                (policy.speaks, task.ports - policy.fragile_ports),
+                (how.speaks, task.ports - policy.fragile_ports),
                 (False, task.ports & policy.fragile_ports),
             ),
         ):
-            pairs = [(target, port) for target in task.targets.family(version) for port in ports]
+            pairs = [
+                (target, port)
+                for target in task.targets.family(version)
+                for port in ports
+                for _ in range(how.times)
+            ]
             if not pairs:
                 continue
             source = policy.source_address
@@ -178,22 +179,22 @@ class Executor:
                 stop=stop,
                 on_result=take,
                 scope=self.scope,
-                connect_timeout=policy.connect_timeout,
-                listen=policy.listen,
+                connect_timeout=how.connect_timeout,
+                listen=how.listen,
                 speak=speak,
                 source_address=ours,
                 interface=policy.interface,
             )
         _write_handshakes(folder, seen, holes)
         return Answer(
-            observations=tuple(seen),
+            observations=handshake.count_votes(seen) if how.times > 1 else tuple(seen),
             holes=tuple(holes),
             complete=not stop.is_set(),
             problem="stopped" if stop.is_set() else "",
         )
 
 
-def _observation(task: Task, result: HandshakeResult) -> Observation:
+def _observation(task: Task, result: HandshakeResult, *, listened: bool) -> Observation:
     aftermath = result.aftermath
     if aftermath is Aftermath.RESET and result.spoke:
         aftermath = Aftermath.REJECTED
@@ -205,7 +206,9 @@ def _observation(task: Task, result: HandshakeResult) -> Observation:
         reason=result.reason,
         time=result.ended,
         round=task.round,
-        aftermath=aftermath if result.state is PortState.OPEN else None,
+        source_port=result.source_port,
+        # Who left at once cannot tell what would have followed.
+        aftermath=aftermath if result.state is PortState.OPEN and listened else None,
         banner=result.banner.decode("utf-8", "backslashreplace"),
     )
 

@@ -224,8 +224,8 @@ class Task:
     """One command's worth of asking.
 
     ``round`` is 0 for discovery, 1 for corroboration and grows with every rescan; ``not_before``
-    is a time. ``pace`` is the most that this task may send, in packets a second, where the budget
-    would allow more (0: the budget decides): so a network is asked that blocked us before.
+    is a time. ``pace`` is how many probes a second this task may send where the budget would allow
+    more (0: the budget decides): so a network is asked that blocked us before.
     ``key`` is the same for the same question, so that planning twice files it once.
     """
 

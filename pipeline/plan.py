@@ -22,6 +22,11 @@ class Policy:
     ``sweep`` is the method of discovery, ``sweep_instead`` the one for the addresses that it cannot
     reach: masscan sends everything to its gateway, and so nothing to a network on this host's link.
     ``methods`` corroborate, in this order; ``control_ports`` are asked on every named host.
+    ``canary_ports`` are asked before a sweep and after it; where nothing answers any more it is
+    waited for ``canary_waits``, one after the other, and then asked at ``gentle_pace`` probes a
+    second for each network. ``second_looks`` is how often at most the silent ports of a host that
+    answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
+    time of the rescans, which go on for ``until_settled`` where the delays are used up before.
     ``ports`` are those of TCP. ``asks_snmp`` allows the guess of SNMP's usual community.
     """
 
@@ -49,6 +54,12 @@ class Policy:
     interface: str | None = None
     source_address: Address | None = None
     vantage: str = ""
+    canary_ports: PortSet = field(default_factory=PortSet)
+    canary_waits: tuple[float, ...] = ()
+    gentle_pace: float = 8.0
+    second_looks: int = 0
+    watch_looks: int = 0
+    until_settled: float = 0.0
     udp_ports: PortSet = field(default_factory=PortSet)
     asks_snmp: bool = True
 

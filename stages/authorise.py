@@ -84,6 +84,7 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
     sweep, methods, notes = _methods(survey)
     version_probe, scripts, more = _versions(profile, limits.rate_per_host)
     notes += more
+    control_ports = _control_ports(ports, profile.control_ports, seed)
     policy = Policy(
         ports=ports,
         ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
@@ -92,7 +93,12 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         sweep_instead=methods[0],
         beyond_sweep=_beyond_masscan(survey) if sweep is Method.MASSCAN_SYN else AddressSet(),
         methods=methods,
-        control_ports=_control_ports(ports, profile.control_ports, seed),
+        control_ports=control_ports,
+        canary_ports=_first(control_ports) if profile.canary_waits else PortSet(),
+        canary_waits=profile.canary_waits,
+        gentle_pace=min(profile.gentle_pace, limits.rate_per_host),
+        second_looks=profile.second_looks,
+        watch_looks=profile.watch_looks,
         fragile_ports=profile.fragile_ports,
         rescan_delays=engagement.rescan_delays,
         masscan_retries=profile.masscan_retries,
@@ -175,6 +181,10 @@ def _control_ports(ports: PortSet, count: int, seed: int) -> PortSet:
     unnamed = _HIGH_PORTS - ports if ports != ALL_PORTS else PortSet()
     pool = list(unnamed or _HIGH_PORTS)
     return PortSet.of(random.Random(seed).sample(pool, min(count, len(pool))))
+
+
+def _first(ports: PortSet) -> PortSet:
+    return PortSet.of(list(ports)[:1])
 
 
 def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:

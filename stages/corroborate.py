@@ -2,72 +2,90 @@
 
 First the control ports, which nobody named: where they answer, a SYN or a connect scan proves
 nothing, and only the handshake is asked. Then one method after the other, the gentlest first.
+Hosts that do not answer their canaries are waited for: asking them now would prove nothing, and
+would keep them from coming back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from pipeline.addresses import AddressSet
+from pipeline.decide.canaries import canaries_due, hosts_of
 from pipeline.decide.questions import (
     asked,
     ended,
     named,
+    phantoms,
     pretending_hosts,
+    swept,
     tasks_for,
+    unanswered,
+    waited_for,
     with_purpose,
 )
+from pipeline.decide.standing import Standings, standings
 from pipeline.model import Endpoint, Evidence, Method, Purpose, StageName, Task
 from pipeline.plan import Policy
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """The next question of the corroboration, or nothing when it waits or is done."""
-    sweeps = with_purpose(evidence, Purpose.SWEEP)
-    if not sweeps or not ended(sweeps):
+    if not swept(evidence):
         return
-    wanted = named(evidence)
-    if not wanted:
-        return
-    hosts = {(endpoint.address, endpoint.protocol) for endpoint in wanted}
-    controls = {
-        Endpoint(address, protocol, port)
-        for address, protocol in hosts
-        for port in policy.control_ports
-    } - wanted
-    yield from _missing(evidence, policy, controls, policy.methods[0], Purpose.CONTROL)
-    if not ended(with_purpose(evidence, Purpose.CONTROL)) or not controls <= asked(
-        evidence, policy.methods[0], Purpose.CONTROL
-    ):
-        return
-    pretending = pretending_hosts(evidence)
-    suspicious = {endpoint for endpoint in controls if endpoint.address in pretending}
-    yield from _missing(evidence, policy, suspicious, Method.HANDSHAKE, Purpose.CONTROL)
-    honest = {endpoint for endpoint in wanted if endpoint.address not in pretending}
-    for method in policy.methods:
-        of_method = wanted if method is Method.HANDSHAKE else honest
-        missing = of_method - asked(evidence, method, Purpose.NAMED, 1)
-        yield from _ask(evidence, policy, missing, method, Purpose.NAMED)
-        if missing or not ended(with_purpose(evidence, Purpose.NAMED)):
-            return
-
-
-def _missing(
-    evidence: Evidence,
-    policy: Policy,
-    wanted: set[Endpoint],
-    method: Method,
-    purpose: Purpose,
-) -> Iterable[Task]:
-    return _ask(evidence, policy, wanted - asked(evidence, method, purpose), method, purpose)
-
-
-def _ask(
-    evidence: Evidence,
-    policy: Policy,
-    endpoints: set[Endpoint],
-    method: Method,
-    purpose: Purpose,
-) -> Iterable[Task]:
-    return tasks_for(
-        evidence, policy, endpoints, stage=StageName.CORROBORATE, method=method, purpose=purpose
+    known = standings(evidence)
+    held = (
+        unanswered(evidence, Purpose.CANARY)
+        | hosts_of(canaries_due(evidence, policy))
+        | AddressSet.from_addresses(waited_for(known, policy))
     )
+    wanted = {endpoint for endpoint in named(evidence) if endpoint.address not in held}
+    if wanted:
+        yield from _Corroboration(evidence, policy, known).of(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Corroboration:
+    evidence: Evidence
+    policy: Policy
+    known: Standings
+
+    def of(self, wanted: set[Endpoint]) -> Iterator[Task]:
+        hosts = {(endpoint.address, endpoint.protocol) for endpoint in wanted}
+        controls = {
+            Endpoint(address, protocol, port)
+            for address, protocol in hosts
+            for port in self.policy.control_ports
+        } - wanted
+        first = self.policy.methods[0]
+        yield from self._missing(controls, first, Purpose.CONTROL)
+        if not ended(with_purpose(self.evidence, Purpose.CONTROL)) or not controls <= asked(
+            self.evidence, first, Purpose.CONTROL
+        ):
+            return
+        pretending = pretending_hosts(self.evidence, self.known)
+        suspicious = {endpoint for endpoint in controls if endpoint.address in pretending}
+        yield from self._missing(suspicious, Method.HANDSHAKE, Purpose.CONTROL)
+        honest = {endpoint for endpoint in wanted if endpoint.address not in pretending}
+        gone = phantoms(self.evidence, self.known, self.policy)
+        for method in self.policy.methods:
+            of_method = (wanted if method is Method.HANDSHAKE else honest) - gone
+            missing = of_method - asked(self.evidence, method, Purpose.NAMED, 1)
+            yield from self._ask(missing, method, Purpose.NAMED)
+            if missing or not ended(with_purpose(self.evidence, Purpose.NAMED)):
+                return
+
+    def _missing(self, wanted: set[Endpoint], method: Method, purpose: Purpose) -> Iterator[Task]:
+        return self._ask(wanted - asked(self.evidence, method, purpose), method, purpose)
+
+    def _ask(self, endpoints: set[Endpoint], method: Method, purpose: Purpose) -> Iterator[Task]:
+        return tasks_for(
+            self.evidence,
+            self.policy,
+            endpoints,
+            stage=StageName.CORROBORATE,
+            method=method,
+            purpose=purpose,
+            shy=self.known.shy,
+        )

@@ -1,4 +1,12 @@
-"""Sweep every admitted endpoint of a batch, to learn where an open port might be."""
+"""Find out where an open port might be: canaries, a sweep, and a second look at what kept silent.
+
+Before the sweep every address is asked one port that nobody named: whoever answers is alive, and
+what it answers is what canaries are compared with later. Then comes the sweep of all admitted
+endpoints, the ports that trip wires are tied to last. Hosts that answered are asked their canaries
+again, and where those fall silent or turn, the network is left alone until they are back. What a
+living host kept silent about is asked once more by another tool and more slowly, because silence
+is no refusal: it may be a loss, a limit, or a filter with a taste.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from pipeline.addresses import AddressSet
-from pipeline.decide.pace import (
-    SECONDS_PER_SLICE,
-    sweep_rate,
-)
+from pipeline.decide.canaries import baseline, canaries_due, hosts_of
+from pipeline.decide.looks import looks
+from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate
+from pipeline.decide.questions import ended, sweep_rounds, with_purpose
+from pipeline.decide.standing import standings
 from pipeline.model import Evidence, Method, Purpose, StageName, Task
 from pipeline.plan import Policy
 from pipeline.ports import PortSet
@@ -17,16 +26,38 @@ from pipeline.scope import Targets
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
-    """The sweep of a batch: all of it at once, cut by ports into tasks of about a minute.
+    """The next question of the discovery, or nothing when it waits or is done."""
+    canaries = with_purpose(evidence, Purpose.CANARY)
+    sweeps = with_purpose(evidence, Purpose.SWEEP)
+    if not canaries and not sweeps:
+        first = list(baseline(evidence, policy))
+        if first:
+            yield from first
+            return
+    if not ended(r for r in canaries if r.task.round == 0) or not ended(sweeps):
+        return
+    due = list(canaries_due(evidence, policy))
+    for number, some in enumerate(sweep_rounds(evidence.batch.ports)):
+        if some and not any(record.task.round == number for record in sweeps):
+            # What is waited for must not hold up the others, but what is due now comes first.
+            now = [record for record in canaries if not record.task.not_before]
+            if not due and ended(now):
+                yield from _sweep(evidence, policy, some, number)
+            yield from due
+            return
+    yield from due
+    yield from looks(evidence, standings(evidence), policy, busy=hosts_of(due))
+
+
+def _sweep(evidence: Evidence, policy: Policy, wanted: PortSet, round_: int) -> Iterator[Task]:
+    """A sweep of the whole batch, cut by ports into tasks of about a minute.
 
     Addresses on a link of this host go to another tool than those behind a gateway, and the two
     address families never share a command.
     """
-    if any(record.task.stage is StageName.DISCOVER for record in evidence.tasks):
-        return
     batch = evidence.batch
     for targets, method in _by_method(batch.targets, policy):
-        for ports in _slices(batch.ports, targets, policy):
+        for ports in _slices(wanted, targets, policy):
             yield Task(
                 batch=batch.number,
                 stage=StageName.DISCOVER,
@@ -36,6 +67,7 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
                 protocol=batch.protocol,
                 ports=ports,
                 vantage=policy.vantage,
+                round=round_,
             )
 
 

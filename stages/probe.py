@@ -8,6 +8,7 @@ from dataclasses import replace
 from pipeline.decide import reasons
 from pipeline.decide.pace import MARGIN
 from pipeline.decide.questions import asked, corroborated, facts_by_host, tasks_for, verdicts
+from pipeline.decide.standing import standings
 from pipeline.decide.verdict import HostFacts
 from pipeline.model import (
     Aftermath,
@@ -29,7 +30,8 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """One version probe for each believed endpoint, once in a run."""
     if not policy.version_probe or not corroborated(evidence, policy):
         return
-    facts = facts_by_host(evidence)
+    known = standings(evidence)
+    facts = facts_by_host(evidence, known)
     wanted = {
         endpoint
         for endpoint, verdict in verdicts(evidence).items()
@@ -51,6 +53,7 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
             stage=StageName.PROBE,
             method=Method.NMAP_VERSION,
             purpose=Purpose.VERSION,
+            shy=known.shy,
         ):
             yield from _small(task, policy)
 

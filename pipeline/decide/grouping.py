@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from pipeline.addresses import Address, AddressSet, number_of
 from pipeline.model import Endpoint
 from pipeline.ports import PortSet
 
 Group = tuple[AddressSet, PortSet]
+
+_SPARE_SHARE: Final = 10
+_SPARE_PROBES: Final = 5
 
 
 def exact_groups(endpoints: Iterable[Endpoint]) -> tuple[Group, ...]:
@@ -66,3 +70,33 @@ def order_of(group: Group) -> tuple[int, int]:
     """Sort key for starting the large groups first: they take longest."""
     addresses, ports = group
     return -addresses.size * len(ports), number_of(next(iter(addresses)))
+
+
+def covering_groups(wanted: Mapping[Address, PortSet]) -> tuple[Group, ...]:
+    """Rectangles that together cover each host's ports, and a little more.
+
+    For questions whose answer is known or harmless where they ask too much: ports that are open or
+    refused. Hosts join a rectangle while what is asked in vain stays below a tenth of it, or below
+    a few probes for each host. All addresses must share one family. Sorted, disjoint by address.
+    """
+    groups: list[tuple[list[Address], set[int], int]] = []
+    order = sorted(wanted.items(), key=lambda item: (-len(item[1]), item[1].ranges, int(item[0])))
+    for address, ports in order:
+        own = set(ports)
+        if not own:
+            continue
+        for place, (hosts, union, needed) in enumerate(groups):
+            joined = union | own
+            total = len(joined) * (len(hosts) + 1)
+            spare = total - needed - len(own)
+            if spare <= max(total // _SPARE_SHARE, _SPARE_PROBES * (len(hosts) + 1)):
+                groups[place] = ([*hosts, address], joined, needed + len(own))
+                break
+        else:
+            groups.append(([address], own, len(own)))
+    return tuple(
+        sorted(
+            ((AddressSet.from_addresses(hosts), PortSet.of(union)) for hosts, union, _ in groups),
+            key=order_of,
+        )
+    )

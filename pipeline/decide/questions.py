@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.grouping import exact_groups, order_of
+from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
 from pipeline.decide.verdict import HostFacts, decide, host_facts
 from pipeline.model import (
     Endpoint,
@@ -30,14 +31,32 @@ from pipeline.ports import PortSet
 _ENDED = frozenset({TaskState.SETTLED, TaskState.FAILED})
 
 
+TRIP_WIRES = PortSet.of((23,))
+"""Ports that intrusion traps are tied to most: after them, every other answer is in doubt."""
+
+
+def sweep_rounds(ports: PortSet) -> tuple[PortSet, PortSet]:
+    """The ports of the two sweeps of a batch: harmless ones, then those with trip wires."""
+    harmless = ports - TRIP_WIRES or ports
+    return harmless, ports - harmless
+
+
+def swept(evidence: Evidence) -> bool:
+    """True when both sweeps have been filed and answered."""
+    sweeps = with_purpose(evidence, Purpose.SWEEP)
+    rounds = {record.task.round for record in sweeps}
+    wanted = sweep_rounds(evidence.batch.ports)
+    return ended(sweeps) and all(n in rounds for n, some in enumerate(wanted) if some)
+
+
 def ended(tasks: Iterable[TaskRecord]) -> bool:
     """True when none of these tasks is still to be answered."""
     return all(record.state in _ENDED for record in tasks)
 
 
-def with_purpose(evidence: Evidence, purpose: Purpose) -> tuple[TaskRecord, ...]:
-    """The tasks that ask for this purpose."""
-    return tuple(record for record in evidence.tasks if record.task.purpose is purpose)
+def with_purpose(evidence: Evidence, *purposes: Purpose) -> tuple[TaskRecord, ...]:
+    """The tasks that ask for one of these purposes."""
+    return tuple(record for record in evidence.tasks if record.task.purpose in purposes)
 
 
 def endpoints_of(task: Task) -> Iterator[Endpoint]:
@@ -59,27 +78,42 @@ def asked(
     return found
 
 
+def unanswered(evidence: Evidence, *purposes: Purpose) -> AddressSet:
+    """Addresses of the tasks for these purposes that have not ended yet."""
+    found = AddressSet()
+    for record in with_purpose(evidence, *purposes):
+        if record.state not in _ENDED:
+            found = found | record.task.targets.addresses
+    return found
+
+
 def named(evidence: Evidence) -> set[Endpoint]:
-    """Endpoints that discovery called open, or that are expected to be."""
+    """Endpoints that a search called open, or that are expected to be."""
     found = {
         endpoint
         for endpoint, heard in evidence.observations.items()
-        if any(o.purpose is Purpose.SWEEP and o.state is PortState.OPEN for o in heard)
+        if any(o.purpose in SEARCHES and o.state is PortState.OPEN for o in heard)
     }
     return found | set(evidence.batch.expected)
 
 
-def facts_by_host(evidence: Evidence) -> Mapping[Address, HostFacts]:
-    """What the control ports of each host said."""
+def facts_by_host(
+    evidence: Evidence, known: Standings | None = None
+) -> Mapping[Address, HostFacts]:
+    """What the control ports of each host said while it was a witness."""
+    known = standings(evidence) if known is None else known
     controls: dict[Address, list[Observation]] = defaultdict(list)
     for endpoint, heard in evidence.observations.items():
-        controls[endpoint.address].extend(o for o in heard if o.purpose is Purpose.CONTROL)
+        controls[endpoint.address].extend(
+            o for o in heard if o.purpose is Purpose.CONTROL and known.trusts(o)
+        )
     return {address: host_facts(seen) for address, seen in controls.items() if seen}
 
 
 def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     """A verdict for every endpoint that was named, in the order of endpoints."""
-    facts = facts_by_host(evidence)
+    known = standings(evidence)
+    facts = facts_by_host(evidence, known)
     dropped = _given_up(evidence)
     nothing = HostFacts()
     found: dict[Endpoint, Verdict] = {}
@@ -89,7 +123,11 @@ def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
         )
         gave_up = any(endpoint.port in ports for ports in dropped.get(endpoint.address, ()))
         found[endpoint] = decide(
-            endpoint, heard, facts.get(endpoint.address, nothing), gave_up=gave_up
+            endpoint,
+            tuple(o for o in heard if known.trusts(o)),
+            facts.get(endpoint.address, nothing),
+            gave_up=gave_up,
+            set_aside=tuple(o.number for o in heard if not known.trusts(o)),
         )
     return found
 
@@ -112,12 +150,15 @@ def tasks_for(
     purpose: Purpose,
     round_: int = 1,
     not_before: float = 0.0,
+    shy: AddressSet | None = None,
 ) -> Iterator[Task]:
-    """Tasks that together ask exactly these endpoints, address families apart."""
-    for version in (4, 6):
-        family = [e for e in endpoints if e.address.version == version]
+    """Tasks that together ask exactly these endpoints, address families apart.
+
+    Networks that are ``shy`` are asked apart from the others, and at a gentle pace.
+    """
+    for some, pace in _by_pace(endpoints, shy or AddressSet(), policy.gentle_pace):
         # The large ones first: they take longest, and nothing else waits for them at the end.
-        for addresses, ports in sorted(exact_groups(family), key=order_of):
+        for addresses, ports in sorted(exact_groups(some), key=order_of):
             yield Task(
                 batch=evidence.batch.number,
                 stage=stage,
@@ -129,22 +170,84 @@ def tasks_for(
                 vantage=policy.vantage,
                 round=round_,
                 not_before=not_before,
+                pace=pace,
             )
 
 
-def pretending_hosts(evidence: Evidence) -> AddressSet:
+def _by_pace(
+    endpoints: Set[Endpoint], shy: AddressSet, gentle: float
+) -> Iterator[tuple[list[Endpoint], float]]:
+    bold = {e for e in endpoints if e.address not in shy}
+    for version in (4, 6):
+        some = [e for e in bold if e.address.version == version]
+        if some:
+            yield some, 0.0
+    of_host: dict[Address, list[Endpoint]] = defaultdict(list)
+    for endpoint in endpoints - bold:
+        of_host[endpoint.address].append(endpoint)
+    for _, addresses in sorted(by_network(of_host).items()):
+        yield [e for address in addresses for e in of_host[address]], gentle
+
+
+def pretending_hosts(evidence: Evidence, known: Standings | None = None) -> AddressSet:
     """Hosts whose control ports answer as if open."""
     return AddressSet.from_addresses(
         address
-        for address, facts in facts_by_host(evidence).items()
+        for address, facts in facts_by_host(evidence, known).items()
         if facts.answers_for_everything
     )
 
 
+def phantoms(evidence: Evidence, known: Standings, policy: Policy) -> frozenset[Endpoint]:
+    """Endpoints that were only called open by a host that deceived us, and refuse since.
+
+    One refusal is enough for them: there may be as many as there are ports.
+    """
+    deceivers = {
+        address
+        for address, standing in known.hosts.items()
+        if any(episode.mood is Mood.DECEIVING for episode in standing.episodes)
+    }
+    if not deceivers:
+        return frozenset()
+    found = set()
+    for endpoint, heard in evidence.observations.items():
+        if endpoint.address in deceivers:
+            states = {o.state for o in heard if known.trusts(o) and o.method in policy.methods}
+            if PortState.CLOSED in states and PortState.OPEN not in states:
+                found.add(endpoint)
+    return frozenset(found)
+
+
+def waited_for(known: Standings, policy: Policy) -> frozenset[Address]:
+    """Hosts that do not answer as they did, and that are still waited for."""
+    return frozenset(
+        address
+        for address, standing in known.hosts.items()
+        if standing.mood is not Mood.SOUND and rounds_unsound(known, address) <= _waits(policy)
+    )
+
+
+def rounds_unsound(known: Standings, address: Address) -> int:
+    """How many canaries in a row a host has not answered as it should."""
+    count = 0
+    for check in reversed(known.of(address).checks):
+        if check.mood is Mood.SOUND:
+            break
+        count += 1
+    return count
+
+
+def _waits(policy: Policy) -> int:
+    return len(policy.canary_waits)
+
+
 def corroborated(evidence: Evidence, policy: Policy) -> bool:
     """True when every named endpoint has been through every method of corroboration."""
-    if not ended(with_purpose(evidence, Purpose.SWEEP)):
+    if not swept(evidence):
         return False
-    if not ended(with_purpose(evidence, Purpose.NAMED)):
+    if not ended(with_purpose(evidence, *SEARCHES, Purpose.CANARY, Purpose.NAMED)):
         return False
-    return named(evidence) <= asked(evidence, policy.methods[-1], Purpose.NAMED, 1)
+    known = standings(evidence)
+    missing = named(evidence) - asked(evidence, policy.methods[-1], Purpose.NAMED, 1)
+    return missing <= phantoms(evidence, known, policy)

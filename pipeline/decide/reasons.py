@@ -15,6 +15,9 @@ ONE_METHOD: Final = "one-method"
 NO_CONTROL: Final = "no-control"
 HANDSHAKE_MISSING: Final = "handshake-missing"
 OPEN_THEN_CLOSED: Final = "open-then-closed"
+LOAD_BALANCED: Final = "load-balanced"
+ANSWERED_ON_PATH: Final = "answered-on-path"
+BLOCKED: Final = "blocked"
 CONTROL_PORTS_ANSWER: Final = "control-ports-answer"
 RESET_AFTER_HANDSHAKE: Final = "reset-after-handshake"
 NEVER_ACKNOWLEDGED: Final = "never-acknowledged"
@@ -46,6 +49,10 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "a device that answers for every port is not ruled out.",
         HANDSHAKE_MISSING: "Scans found it open, but no completed handshake is on record.",
         OPEN_THEN_CLOSED: "The same method found it open at one time and closed at another.",
+        LOAD_BALANCED: "Of several connections at the same moment some were accepted and others "
+        "refused: more than one machine answers for it, and not on all of them it is open.",
+        ANSWERED_ON_PATH: "Its answers come from nearer than the host's own refusals (their time "
+        "to live tells): a device on the path answers for it.",
         CONTROL_PORTS_ANSWER: "Ports that nobody named answer on this host in the same way: "
         "something on the path answers, not the service.",
         RESET_AFTER_HANDSHAKE: "The handshake completes and is reset at once: something on the "
@@ -58,6 +65,8 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         NO_ANSWER: "It was expected to be open, and no method got an answer.",
         ICMP_REFUSED: "A firewall or router refused the probes with an ICMP message.",
         METHODS_DISAGREE: "The re-scans are used up and the methods still disagree.",
+        BLOCKED: "It was asked only while the host dropped us, turned us away or deceived us: that "
+        "is no evidence.",
         NOT_ASKED: "Nobody asked: there is no evidence.",
         GAVE_UP: "The tool gave up on it: there is no evidence.",
     }

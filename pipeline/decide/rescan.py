@@ -1,28 +1,41 @@
-"""Which endpoints are worth asking again, and not before when.
+"""Which endpoints are worth asking again, how, and not before when.
 
 A question is settled when asking again could not change the verdict, or has been heard twice to
-say the same. Everything else is asked once more after each configured delay, until the delays are
-used up; what is then still in doubt keeps its honest verdict (``likely``, ``unresolved``).
+say the same. What is still in doubt is asked again by the kind of its doubt: where methods merely
+heard nothing, a packet was lost, and that is settled in seconds; where one was refused and another
+was not, the endpoint may come and go, and minutes tell. Believed endpoints are watched meanwhile:
+at uneven times over the whole span of the rescans, so that no period of theirs can hide.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
 from pipeline.decide import reasons
-from pipeline.model import Observation, Purpose, Verdict, VerdictKind
+from pipeline.model import Observation, PortState, Purpose, Verdict, VerdictKind
 
+LOSS_DELAY: Final = 3.0
+"""Seconds after which a lost packet is asked for again."""
 _HEARD_TWICE: Final = 2
 _SETTLED_AT_ONCE: Final = frozenset(
-    {reasons.CONTROL_PORTS_ANSWER, reasons.REFUSED, reasons.SILENT_LISTENER}
+    {
+        reasons.CONTROL_PORTS_ANSWER,
+        reasons.REFUSED,
+        reasons.SILENT_LISTENER,
+        reasons.ANSWERED_ON_PATH,
+    }
 )
+_GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
 def worth_asking_again(verdict: Verdict, observations: Iterable[Observation]) -> bool:
     """True when another round could still change this verdict."""
     if verdict.reason in _SETTLED_AT_ONCE:
         return False
+    if verdict.reason == reasons.BLOCKED:
+        return True
     rounds = len({o.round for o in observations if o.purpose is Purpose.NAMED})
     match verdict.kind:
         case VerdictKind.CONFIRMED | VerdictKind.TRANSIENT | VerdictKind.UNKNOWN:
@@ -37,11 +50,38 @@ def worth_asking_again(verdict: Verdict, observations: Iterable[Observation]) ->
             assert_never(verdict.kind)
 
 
-def round_due(round_: int, asked_at: float, delays: Sequence[float]) -> float | None:
+def may_be_a_loss(observations: Iterable[Observation]) -> bool:
+    """True when somebody heard it open and nobody was refused: silence is all that disagrees."""
+    states = {o.state for o in observations}
+    return PortState.OPEN in states and PortState.CLOSED not in states
+
+
+def round_due(
+    round_: int,
+    asked_at: float,
+    delays: Sequence[float],
+    *,
+    first_asked_at: float = 0.0,
+    until_settled: float = 0.0,
+) -> float | None:
     """When the round after ``round_`` (1 = corroboration) may begin, as a time.
 
-    ``asked_at`` is when ``round_`` ended, ``delays`` are seconds. ``None``: the delays are used up.
+    ``asked_at`` is when ``round_`` ended, ``delays`` are seconds. ``None``: the delays are used up,
+    and so is the time of ``until_settled`` seconds after ``first_asked_at`` in which the last delay
+    is repeated.
     """
-    if not 1 <= round_ <= len(delays):
-        return None
-    return asked_at + delays[round_ - 1]
+    if 1 <= round_ <= len(delays):
+        return asked_at + delays[round_ - 1]
+    if delays and round_ > len(delays) and asked_at + delays[-1] <= first_asked_at + until_settled:
+        return asked_at + delays[-1]
+    return None
+
+
+def watch_times(looks: int, delays: Sequence[float]) -> tuple[float, ...]:
+    """Seconds after the corroboration at which believed endpoints are looked at again.
+
+    Spread over the sum of the delays, one in each equal part of it, and at another place in each
+    part (multiples of the golden ratio), so that the looks keep step with nothing.
+    """
+    span = sum(delays)
+    return tuple(span * (number + (number + 1) * _GOLDEN % 1) / looks for number in range(looks))

@@ -19,7 +19,7 @@ witnesses, times 0.8 for each method whose last word speaks against it. It depen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -56,28 +56,47 @@ _ICMP: Final = frozenset(
     | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}
     | {"no-route", "beyond-scope", "reject-route", "time-exceeded"}
 )
+_TELLING: Final = (
+    None,
+    Aftermath.SILENCE,
+    Aftermath.UNACKNOWLEDGED,
+    Aftermath.RESET,
+    Aftermath.CLOSED,
+    Aftermath.REJECTED,
+    Aftermath.ACKNOWLEDGED,
+    Aftermath.DATA,
+)
+"""What can follow a handshake, the more telling later."""
 _SPEAKS_FOR_ITSELF: Final = frozenset({Aftermath.DATA})
 _NEEDS_CONTROLS: Final = frozenset({Aftermath.ACKNOWLEDGED, Aftermath.CLOSED, Aftermath.REJECTED})
 _ANSWERS: Final = frozenset({PortState.OPEN, PortState.CLOSED})
+
+
+SOME_REFUSED: Final = "some-refused"
+"""Reason of a vote in which connections of the same moment were answered differently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     """What the control ports of a host said, whose answers nobody expects.
 
-    ``asked`` control ports got a settled answer, ``open_`` of them answered as if open,
-    ``refused`` refused; ``banners`` are what the open ones said after a handshake.
+    ``asked`` control ports got a settled answer, ``open_`` of them answered as if open, ``refused``
+    refused; ``banners`` are what the open ones said after a handshake.
     """
 
     asked: int = 0
     open_: int = 0
     refused: int = 0
     banners: frozenset[str] = frozenset()
+    refusal_ttls: frozenset[int] = frozenset()
 
     @property
     def answers_for_everything(self) -> bool:
-        """True when ports that nobody named answer as if open."""
-        return self.open_ > 0
+        """True when ports that nobody named answer as if open, and none refuses.
+
+        One that is open beside others that refuse may just happen to be open.
+        """
+        return self.open_ > 0 and self.refused == 0
 
 
 def host_facts(controls: Iterable[Observation]) -> HostFacts:
@@ -91,6 +110,9 @@ def host_facts(controls: Iterable[Observation]) -> HostFacts:
         open_=sum(PortState.OPEN in states for states in by_port.values()),
         refused=sum(PortState.CLOSED in states for states in by_port.values()),
         banners=frozenset(o.banner for o in seen if o.aftermath is Aftermath.DATA),
+        refusal_ttls=frozenset(
+            o.ttl for o in seen if o.state is PortState.CLOSED and o.ttl is not None
+        ),
     )
 
 
@@ -124,7 +146,25 @@ class _Hearing:
 
     @property
     def handshake(self) -> Observation | None:
-        return self.last.get(Method.HANDSHAKE)
+        """The last word of the handshakes, with the most that followed any of them.
+
+        What was lost once, a greeting or an acknowledgement, was there all the same.
+        """
+        last = self.last.get(Method.HANDSHAKE)
+        if last is None or last.state is not PortState.OPEN:
+            return last
+        followed = [
+            o
+            for o in self.everything
+            if o.method is Method.HANDSHAKE and o.state is PortState.OPEN and o.aftermath
+        ]
+        return max(followed, key=lambda o: _TELLING.index(o.aftermath), default=last)
+
+    @property
+    def votes_differ(self) -> bool:
+        """Of several connections at the same moment some were accepted and others refused."""
+        votes = [o for o in self.everything if o.purpose is Purpose.VOTE]
+        return any(o.reason == SOME_REFUSED for o in votes)
 
     @property
     def changed_its_mind(self) -> bool:
@@ -153,15 +193,23 @@ def decide(
     facts: HostFacts,
     *,
     gave_up: bool = False,
+    set_aside: Collection[int] = (),
 ) -> Verdict:
     """The verdict on one endpoint.
 
-    ``observations`` are all of this endpoint's in any order; ``gave_up`` says that a tool was
-    asked and dropped it. Never raises; never ``confirmed`` without a completed handshake.
+    ``observations`` are all of this endpoint's in any order, less those ``set_aside`` (by number)
+    because the host was no witness then; ``gave_up`` says that a tool was asked and dropped it.
+    Never raises; never ``confirmed`` without a completed handshake.
     """
     if not observations:
         code = reasons.GAVE_UP if gave_up else reasons.NOT_ASKED
-        return Verdict(endpoint=endpoint, kind=VerdictKind.UNKNOWN, reason=code, confidence=0.0)
+        return Verdict(
+            endpoint=endpoint,
+            kind=VerdictKind.UNKNOWN,
+            reason=reasons.BLOCKED if set_aside else code,
+            confidence=0.0,
+            observations=tuple(sorted(set_aside)),
+        )
     hearing = _Hearing.of(observations)
     kind, reason = _rule(hearing, facts)
     return Verdict(
@@ -169,7 +217,7 @@ def decide(
         kind=kind,
         reason=reason,
         confidence=_confidence(hearing, kind),
-        observations=tuple(sorted(o.number for o in hearing.everything)),
+        observations=tuple(sorted({*set_aside, *(o.number for o in hearing.everything)})),
         service=_service(hearing),
     )
 
@@ -177,6 +225,8 @@ def decide(
 def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
     if not hearing.ever_open:
         return _never_open(hearing)
+    if hearing.votes_differ:
+        return VerdictKind.TRANSIENT, reasons.LOAD_BALANCED
     if hearing.changed_its_mind:
         return VerdictKind.TRANSIENT, reasons.OPEN_THEN_CLOSED
     handshake = hearing.handshake
@@ -184,6 +234,8 @@ def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
         return _without_handshake(hearing)
     if handshake.state is not PortState.OPEN:
         return _handshake_failed(hearing, handshake, facts)
+    if _nearer_than_the_host(hearing, facts):
+        return VerdictKind.ARTEFACT, reasons.ANSWERED_ON_PATH
     artefact = _pretence(hearing, handshake, facts)
     if artefact:
         return VerdictKind.ARTEFACT, artefact
@@ -233,6 +285,27 @@ def _handshake_failed(
     if len(hearing.ever_open) < 2:
         return VerdictKind.LIKELY, reasons.ONE_METHOD
     return VerdictKind.LIKELY, reasons.HANDSHAKE_MISSING
+
+
+def _nearer_than_the_host(hearing: _Hearing, facts: HostFacts) -> bool:
+    """Every SYN-ACK travelled fewer hops than any refusal of the host: a box on the path sent it.
+
+    Compared only where both began at the same time to live (64, 128 or 255), which systems choose
+    for all that they send; a service behind the host (a forwarded port) is further away, not
+    nearer.
+    """
+    answers = {o.ttl for o in hearing.everything if o.state is PortState.OPEN and o.ttl is not None}
+    if not answers or not facts.refusal_ttls:
+        return False
+    nearest_refusal = max(facts.refusal_ttls)
+    return all(
+        ttl > nearest_refusal and _initial_ttl(ttl) == _initial_ttl(nearest_refusal)
+        for ttl in answers
+    )
+
+
+def _initial_ttl(ttl: int) -> int:
+    return next((initial for initial in (32, 64, 128) if ttl <= initial), 255)
 
 
 def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:

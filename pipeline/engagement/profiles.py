@@ -102,6 +102,10 @@ class ProfileDocument(Strict):
     version_probe: bool
     version_intensity: Annotated[int, Field(ge=0, le=9)]
     scripts: list[_Script]
+    canary_waits: Annotated[list[_RescanDelay], Field(max_length=10)]
+    gentle_pace: Annotated[float, Field(ge=0.1, le=1000)]
+    second_looks: Annotated[int, Field(ge=0, le=6)]
+    watch_looks: Annotated[int, Field(ge=0, le=60)]
     rescan_delays: RescanDelays
     limits: _Limits
     fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
@@ -123,6 +127,10 @@ class ProfileDocument(Strict):
             version_probe=self.version_probe,
             version_intensity=self.version_intensity,
             scripts=tuple(self.scripts),
+            canary_waits=tuple(self.canary_waits),
+            gentle_pace=self.gentle_pace,
+            second_looks=self.second_looks,
+            watch_looks=self.watch_looks,
             rescan_delays=tuple(self.rescan_delays),
             limits=Limits(
                 rate=self.limits.rate,

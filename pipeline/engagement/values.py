@@ -85,7 +85,10 @@ class Profile:
     ``control_ports`` are asked per host; ``fragile_ports`` get a handshake that never speaks and
     no version probe; ``attempts`` is how often a task may be started before it counts as failed;
     ``limits`` hold where the engagement has none of its own; ``snmp_public`` allows the guess that
-    an SNMP agent takes the community ``public``.
+    an SNMP agent takes the community ``public``. Hosts that stop answering their canaries are waited
+    for ``canary_waits``, one after the other (none: no canaries), and then asked at ``gentle_pace``
+    probes a second; ``second_looks`` bounds how often silent ports of living hosts are asked again,
+    ``watch_looks`` is how often believed endpoints are looked at while rescans last.
     """
 
     name: str
@@ -104,6 +107,10 @@ class Profile:
     fragile_ports: PortSet
     attempts: int
     snmp_public: bool = True
+    canary_waits: tuple[float, ...] = ()
+    gentle_pace: float = 8.0
+    second_looks: int = 0
+    watch_looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

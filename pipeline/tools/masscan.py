@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from pipeline.addresses import AddressSet
+from pipeline.addresses import Address, AddressSet
 from pipeline.budget import Demand, Lease
 from pipeline.decide.pace import (
     PACKETS_PER_SWEEP_PROBE,
@@ -14,9 +15,10 @@ from pipeline.decide.pace import (
     masscan_rate,
     sweep_rate,
 )
-from pipeline.model import Answer, Endpoint, Observation, Task
+from pipeline.model import Answer, Endpoint, Observation, PortState, Refusals, Task
 from pipeline.parse.masscan import Hit, read_masscan_ndjson
 from pipeline.plan import Policy
+from pipeline.ports import PortSet
 from pipeline.process import Command, Finished
 
 OUTPUT: Final = "hits.ndjson"
@@ -66,6 +68,8 @@ def command(
         ("--retries", str(policy.masscan_retries)),
         ("--wait", str(policy.masscan_wait)),
         ("--seed", str(seed)),
+        # Refusals tell that a host answers, and with it what its silence means.
+        ("--show", "all"),
         ("--output-format", "ndjson"),
         ("--output-filename", OUTPUT),
     ]
@@ -90,12 +94,16 @@ def answer(task: Task, folder: Path, finished: Finished) -> Answer:
     """Read what masscan wrote. An empty file after a proper end is a complete, empty answer."""
     seen: list[Observation] = []
     foreign: list[Endpoint] = []
+    refused: dict[Address, set[int]] = defaultdict(set)
 
     def take(hit: Hit) -> None:
         endpoint = Endpoint(hit.address, hit.protocol, hit.port)
         asked = hit.address in task.targets and hit.port in task.ports
         if not asked or hit.protocol is not task.protocol:
             foreign.append(endpoint)
+            return
+        if hit.state is not PortState.OPEN:
+            refused[hit.address].add(hit.port)
             return
         seen.append(
             Observation(
@@ -121,7 +129,13 @@ def answer(task: Task, folder: Path, finished: Finished) -> Answer:
     if run.truncated:
         problem = problem or "masscan's output is cut off"
     return Answer(
-        observations=tuple(seen), complete=not problem, problem=problem, foreign=tuple(foreign)
+        observations=tuple(seen),
+        refusals=tuple(
+            Refusals(address=address, ports=PortSet.of(ports)) for address, ports in refused.items()
+        ),
+        complete=not problem,
+        problem=problem,
+        foreign=tuple(foreign),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from pipeline.model import (
     Observation,
     PortState,
     Purpose,
+    Refusals,
     Task,
 )
 from pipeline.parse import ParseError
@@ -27,6 +29,8 @@ from pipeline.ports import PortSet
 from pipeline.process import Command, Finished
 
 OUTPUT: Final = "nmap.xml"
+SEARCHES: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK})
+"""Tasks that look for open ports: their refusals are kept as sets, their silence not at all."""
 PACKETS_PER_SYN: Final = 2
 """A SYN, and the kernel's reset when a SYN-ACK comes back."""
 PACKETS_PER_CONNECT: Final = 4
@@ -75,16 +79,25 @@ def packets_per_probe(method: Method, policy: Policy) -> int:
     return PACKETS_PER_CONNECT if method is Method.NMAP_CONNECT else PACKETS_PER_SYN
 
 
+def retries(task: Task, policy: Policy) -> int:
+    """How often a call repeats a probe without an answer.
+
+    A second look does not: the next look is slower, which tells a limit from a loss.
+    """
+    return 0 if task.purpose is Purpose.SECOND_LOOK else policy.nmap_max_retries
+
+
 def demand(task: Task, policy: Policy) -> Demand:
     """Packets that a call would send, worst case: nothing answers, or everything is open."""
     hosts, ports = task.targets.addresses.size, len(task.ports)
     version = task.method is Method.NMAP_VERSION
-    repeats = 1 if version else policy.nmap_max_retries + 1
+    repeats = 1 if version else retries(task, policy) + 1
     to_a_host = ports * packets_per_probe(task.method, policy) * repeats
     return Demand(
         hosts=task.targets.addresses,
         packets=hosts * to_a_host,
         packets_to_a_host=to_a_host,
+        most=task.pace * packets_per_probe(task.method, policy) or math.inf,
         sweep=task.purpose is Purpose.SWEEP,
         burst=version,
     )
@@ -103,7 +116,7 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
         ("--stats-every", "5s"),
         # With it nmap lists hosts on this link that did not answer to ARP: asked, and silent.
         ("-v", None),
-        ("--max-retries", str(policy.nmap_max_retries)),
+        ("--max-retries", str(retries(task, policy))),
     ]
     if task.method is Method.NMAP_VERSION:
         options += _version_options(task, policy)
@@ -111,15 +124,16 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
         options.append(("-sT" if task.method is Method.NMAP_CONNECT else "-sS", None))
         wanted = demand(task, policy)
         # A call that sends less than a second's share in all cannot exceed it, however fast.
-        if wanted.packets > lease.rate:
+        if wanted.packets > lease.rate or task.pace:
             options.append(("--max-rate", f"{rate:.2f}"))
-        sweeping = task.purpose is Purpose.SWEEP
+        sweeping = task.purpose in SEARCHES
         if sweeping:
             options.append(("--min-parallelism", str(max(1, min(SWEEP_PARALLELISM, int(rate))))))
-        if wanted.packets_to_a_host > lease.rate_per_host:
+        per_host = _rate_per_host(task, policy, lease)
+        if wanted.packets_to_a_host > per_host:
             # With many probes under way nmap keeps a host's delay less exactly.
             slack = 2 if sweeping else 1
-            delay = math.ceil(1000 * slack * per_probe / (lease.rate_per_host * MARGIN))
+            delay = math.ceil(1000 * slack * per_probe / (per_host * MARGIN))
             options += [("--scan-delay", f"{delay}ms"), ("--max-scan-delay", f"{delay}ms")]
     version = 6 if task.targets.family(6) else 4
     if version == 6:
@@ -140,6 +154,17 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
     )
 
 
+def _rate_per_host(task: Task, policy: Policy, lease: Lease) -> float:
+    """Packets a second that one host may get from this call.
+
+    Each further look at silent ports goes at half the rate of the one before: what was lost to a
+    limit of the host answers then.
+    """
+    if task.purpose is not Purpose.SECOND_LOOK:
+        return lease.rate_per_host
+    return min(lease.rate_per_host, policy.ceilings.rate_per_host / 2.0 ** (task.round + 1))
+
+
 def _version_options(task: Task, policy: Policy) -> Iterator[tuple[str, str | None]]:
     yield ("-sS" if policy.privileged else "-sT"), None
     yield "-sV", None
@@ -157,10 +182,11 @@ def _deadline(task: Task, policy: Policy, lease: Lease, rate: float) -> float:
     ports = len(task.ports)
     if task.method is Method.NMAP_VERSION:
         return 300.0 + 200.0 * ports * math.ceil(task.targets.addresses.size / 50)
-    repeats = policy.nmap_max_retries + 1
-    in_silence = SWEEP_PARALLELISM if task.purpose is Purpose.SWEEP else SILENT_RATE
+    repeats = retries(task, policy) + 1
+    in_silence = SWEEP_PARALLELISM if task.purpose in SEARCHES else SILENT_RATE
     sending = task.endpoints * repeats / min(rate, in_silence)
-    per_host = ports * repeats * packets_per_probe(task.method, policy) / lease.rate_per_host
+    per_probe = packets_per_probe(task.method, policy)
+    per_host = ports * repeats * per_probe / _rate_per_host(task, policy, lease)
     return 120.0 + 3.0 * max(sending, per_host) + 2.0 * ports * repeats / 10
 
 
@@ -182,6 +208,7 @@ def answer(task: Task, folder: Path, finished: Finished) -> Answer:
     return Answer(
         observations=tuple(reading.observations),
         holes=tuple(reading.holes()),
+        refusals=tuple(reading.refusals()),
         complete=not problem,
         problem=problem,
         foreign=tuple(reading.foreign),
@@ -209,6 +236,7 @@ class _Reading:
         self._ended = ended
         self._answered: dict[Address, set[int] | None] = {}
         self._timed_out: set[Address] = set()
+        self._refused: dict[Address, list[int]] = defaultdict(list)
         self.observations: list[Observation] = []
         self.foreign: list[Endpoint] = []
 
@@ -231,14 +259,16 @@ class _Reading:
                 continue
             if answered is not None:
                 answered.add(result.port)
-            if self._task.purpose is Purpose.SWEEP and result.state is not PortState.OPEN:
+            if self._task.purpose in SEARCHES and result.state is not PortState.OPEN:
+                if result.state is PortState.CLOSED:
+                    self._refused[host.address].append(result.port)
                 continue
             self.observations.append(self._observation(endpoint, result, time))
 
     def _take_absent(self, host: HostResult, time: float) -> None:
         """Nobody on this link has the address: every port was asked in vain."""
         self._answered[host.address] = set(self._task.ports)
-        if self._task.purpose is Purpose.SWEEP:
+        if self._task.purpose in SEARCHES:
             return
         for port in self._task.ports:
             endpoint = Endpoint(host.address, self._task.protocol, port)
@@ -258,6 +288,11 @@ class _Reading:
             ttl=result.ttl or None,
             service=result.service if version else None,
         )
+
+    def refusals(self) -> Iterator[Refusals]:
+        """What refused while open ports were looked for."""
+        for address, ports in self._refused.items():
+            yield Refusals(address=address, ports=PortSet.of(ports))
 
     def holes(self) -> Iterator[Hole]:
         """What was asked and is not in the answer: nmap gave up on it, or on its host."""

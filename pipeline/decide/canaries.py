@@ -1,0 +1,165 @@
+"""Which canaries to ask, and when: before a sweep, after it, and while a network is waited for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.decide.grouping import exact_groups
+from pipeline.decide.questions import rounds_unsound, unanswered, with_purpose
+from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, living, standings
+from pipeline.model import (
+    Endpoint,
+    Evidence,
+    Method,
+    Observation,
+    PortState,
+    Purpose,
+    StageName,
+    Task,
+    TaskRecord,
+)
+from pipeline.plan import Policy
+
+WORTH_IT: Final = 16
+"""Ports in a batch from which on a canary for every address costs little beside the sweep."""
+OPEN_ONES: Final = 3
+"""Open endpoints of one host that serve as canaries: one may have closed by itself."""
+
+
+def baseline(evidence: Evidence, policy: Policy) -> Iterator[Task]:
+    """One port that nobody named, on every address, gently: network by network."""
+    batch = evidence.batch
+    if not policy.canary_ports or len(batch.ports) < WORTH_IT:
+        return
+    for addresses in batch.targets.addresses.slices(256):
+        for version in (4, 6):
+            family = addresses.family(version)
+            if family:
+                yield Task(
+                    batch=batch.number,
+                    stage=StageName.DISCOVER,
+                    method=Method.HANDSHAKE,
+                    purpose=Purpose.CANARY,
+                    targets=batch.targets.only(family),
+                    protocol=batch.protocol,
+                    ports=policy.canary_ports,
+                    vantage=policy.vantage,
+                    pace=policy.gentle_pace,
+                )
+
+
+def canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
+    """The next canaries of hosts that were searched since their last one, or are waited for."""
+    if not policy.canary_ports:
+        return
+    known = standings(evidence)
+    searched = _searched(evidence)
+    rounds: dict[tuple[int, float, int], list[Endpoint]] = defaultdict(list)
+    endpoints = _canaries(evidence, known)
+    under_way = unanswered(evidence, Purpose.CANARY)
+    for network, addresses in by_network(sorted(endpoints, key=int)).items():
+        for address in (a for a in addresses if a not in under_way):
+            due = _due(known, address, searched.get(address, 0.0), policy)
+            if due is not None:
+                number = known.of(address).checks[-1].round + 1 if known.of(address).checks else 1
+                rounds[number, due, network] += endpoints[address]
+    for (number, due, _), some in rounds.items():
+        shy = any(endpoint.address in known.shy for endpoint in some)
+        for group, ports in exact_groups(some):
+            yield Task(
+                batch=evidence.batch.number,
+                stage=StageName.DISCOVER,
+                method=Method.HANDSHAKE,
+                purpose=Purpose.CANARY,
+                targets=evidence.batch.targets.only(group),
+                protocol=evidence.batch.protocol,
+                ports=ports,
+                vantage=policy.vantage,
+                round=number,
+                not_before=due,
+                pace=policy.gentle_pace if shy else 0.0,
+            )
+
+
+def _due(known: Standings, address: Address, searched: float, policy: Policy) -> float | None:
+    checks = known.of(address).checks
+    last = checks[-1] if checks else None
+    if last is not None and last.mood is not Mood.SOUND:
+        tried = rounds_unsound(known, address)
+        if tried <= len(policy.canary_waits):
+            return last.time + policy.canary_waits[tried - 1]
+        return None
+    return 0.0 if last is None or last.time < searched or last.round == 0 else None
+
+
+def _searched(evidence: Evidence) -> dict[Address, float]:
+    """When each living host was last asked in a way that could have turned it against us.
+
+    That is a sweep, and whatever a network is asked that turned before. Ordinary networks are asked
+    more gently after the sweep than in it: they need a canary only where a host has fallen silent.
+    """
+    found: dict[Address, float] = {}
+    alive = living(evidence, standings(evidence))
+    for record in with_purpose(evidence, *SEARCHES, Purpose.NAMED):
+        if record.task.purpose is Purpose.SWEEP or record.task.pace:
+            for address in _inside(alive, record):
+                found[address] = max(found.get(address, 0.0), record.ended or 0.0)
+    for address, time in _fell_silent(evidence).items():
+        found[address] = max(found.get(address, 0.0), time)
+    return found
+
+
+def _fell_silent(evidence: Evidence) -> dict[Address, float]:
+    """Hosts on which the newest round of handshakes met nobody, and when it ended."""
+    rounds: dict[Address, dict[int, list[Observation]]] = defaultdict(lambda: defaultdict(list))
+    for endpoint, heard in evidence.observations.items():
+        for o in heard:
+            if o.method is Method.HANDSHAKE and o.purpose is Purpose.NAMED:
+                rounds[endpoint.address][o.round].append(o)
+    newest = {address: of_host[max(of_host)] for address, of_host in rounds.items()}
+    return {
+        address: max(o.time for o in last)
+        for address, last in newest.items()
+        if all(o.state is not PortState.OPEN for o in last)
+    }
+
+
+def _inside(alive: frozenset[Address], record: TaskRecord) -> Iterator[Address]:
+    targets = record.task.targets
+    return (address for address in alive if address in targets)
+
+
+def _canaries(evidence: Evidence, known: Standings) -> dict[Address, list[Endpoint]]:
+    """What to ask each living host: what it answered before, open endpoints preferred."""
+    alive = living(evidence, known)
+    found: dict[Address, list[Endpoint]] = defaultdict(list)
+    for endpoint, heard in evidence.observations.items():
+        if endpoint.address not in alive:
+            continue
+        if any(o.purpose is Purpose.CANARY and o.round == 0 for o in heard):
+            if any(o.state in (PortState.OPEN, PortState.CLOSED) for o in heard):
+                found[endpoint.address].append(endpoint)
+        elif any(o.purpose in SEARCHES and o.state is PortState.OPEN for o in heard):
+            found[endpoint.address].append(endpoint)
+    chosen = {address: _few(endpoints, evidence) for address, endpoints in found.items()}
+    for _, refusals in evidence.refusals:
+        if refusals.address not in chosen:
+            port = next(iter(refusals.ports))
+            chosen[refusals.address] = [Endpoint(refusals.address, evidence.batch.protocol, port)]
+    return chosen
+
+
+def _few(endpoints: list[Endpoint], evidence: Evidence) -> list[Endpoint]:
+    in_scope = [e for e in endpoints if e.port in evidence.batch.ports]
+    return [e for e in endpoints if e.port not in evidence.batch.ports] + in_scope[:OPEN_ONES]
+
+
+def hosts_of(tasks: Iterable[Task]) -> AddressSet:
+    """The addresses that some tasks ask."""
+    found = AddressSet()
+    for task in tasks:
+        found = found | task.targets.addresses
+    return found

@@ -1,0 +1,327 @@
+"""Second looks: what a living host kept silent about is asked again, by another tool, more slowly.
+
+A sweep is fast, and speed loses answers: on the way, in a limit, in the tool itself. On a host that
+answers, silence of a port means a filter or a loss, and asking once more tells which. Looks are
+repeated, each at half the speed, while they still find something; what is expected to be missed
+then is below one endpoint in a hundred.
+
+Networks that turned against us are looked at in small pieces at a gentle pace, a canary after each.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.decide.grouping import covering_groups
+from pipeline.decide.questions import (
+    TRIP_WIRES,
+    named,
+    unanswered,
+    waited_for,
+    with_purpose,
+)
+from pipeline.decide.standing import (
+    SEARCHES,
+    Episode,
+    Mood,
+    Standings,
+    by_network,
+    living,
+)
+from pipeline.model import (
+    Endpoint,
+    Evidence,
+    Method,
+    Observation,
+    PortState,
+    Purpose,
+    StageName,
+    Task,
+    TaskRecord,
+    TaskState,
+)
+from pipeline.plan import Policy
+from pipeline.ports import PortSet
+
+GENTLE_SECONDS: Final = 12.0
+"""How long one piece of a gentle look takes, and so how much one block can spoil."""
+_EXPECTED_MISSES: Final = 0.01
+_ENOUGH: Final = 20
+"""Open endpoints from which on the share that a sweep missed is worth a figure."""
+_HEAVY_LOSS: Final = 0.03
+
+
+def looks(
+    evidence: Evidence, known: Standings, policy: Policy, *, busy: AddressSet
+) -> Iterator[Task]:
+    """The next looks; none for ``busy`` hosts, and none that are being asked or waited for."""
+    if not policy.second_looks:
+        return
+    alive = living(evidence, known)
+    held = busy | unanswered(evidence, Purpose.CANARY, Purpose.SECOND_LOOK)
+    waiting = waited_for(known, policy)
+    history = _History.of(evidence, known)
+    yield from _another_sweep(evidence, policy, history, alive)
+    for addresses in by_network(sorted(alive, key=int)).values():
+        ready = [
+            a for a in addresses if a not in held and a not in waiting and not known.of(a).pretends
+        ]
+        if not ready:
+            continue
+        if addresses[0] in known.shy:
+            # One piece at a time, for the whole network.
+            if len(ready) == len(addresses):
+                yield from _gentle(evidence, policy, history, ready)
+        elif addresses[0] not in policy.beyond_sweep:
+            yield from _ordinary(evidence, policy, history, ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What the searches of a batch heard, as far as it can be believed."""
+
+    evidence: Evidence
+    known: Standings
+    first_heard: Mapping[Address, Mapping[int, frozenset[Purpose]]]
+    """Address -> open port -> the purposes of the searches that heard it."""
+    refused: Mapping[Address, PortSet]
+    called_open: Mapping[Address, PortSet]
+
+    @classmethod
+    def of(cls, evidence: Evidence, known: Standings) -> _History:
+        heard: dict[Address, dict[int, frozenset[Purpose]]] = defaultdict(dict)
+        for endpoint, observations in evidence.observations.items():
+            by = frozenset(o.purpose for o in observations if _opens(o) and known.trusts(o))
+            if by:
+                heard[endpoint.address][endpoint.port] = by
+        called: dict[Address, list[int]] = defaultdict(list)
+        for endpoint in named(evidence):
+            called[endpoint.address].append(endpoint.port)
+        return cls(
+            evidence,
+            known,
+            heard,
+            _believed_refusals(evidence, known),
+            {address: PortSet.of(ports) for address, ports in called.items()},
+        )
+
+    def silent(self, address: Address) -> PortSet:
+        """Ports that the searches heard nothing of that could be believed."""
+        nothing = PortSet()
+        heard = self.refused.get(address, nothing) | self.called_open.get(address, nothing)
+        return self.evidence.batch.ports - heard
+
+    def deaf_to_syn(self, address: Address) -> bool:
+        """True when a host answered a handshake, and nothing of the sweep."""
+        standing = self.known.of(address)
+        return (
+            standing.answered_before
+            and address not in self.refused
+            and not any(Purpose.SWEEP in by for by in self.first_heard.get(address, {}).values())
+        )
+
+    def missed(self, addresses: Iterable[Address]) -> tuple[int, int]:
+        """How many open ports of these hosts the sweep missed, and how many are known."""
+        of_them = [by for a in addresses for by in self.first_heard.get(a, {}).values()]
+        return sum(Purpose.SWEEP not in by for by in of_them), len(of_them)
+
+    def sweep_loss(self) -> float:
+        """The share of open ports that the sweep missed; 0 while nobody could know."""
+        missed, all_ = self.missed(self.first_heard)
+        return missed / all_ if all_ >= _ENOUGH else 0.0
+
+
+def _when(observation: Observation) -> tuple[int, int]:
+    """The order of searches: sweeps first, then the looks in their rounds."""
+    return (observation.purpose is Purpose.SECOND_LOOK), observation.round
+
+
+def _opens(observation: Observation) -> bool:
+    return observation.purpose in SEARCHES and observation.state is PortState.OPEN
+
+
+def _believed_refusals(evidence: Evidence, known: Standings) -> dict[Address, PortSet]:
+    by_task = {record.number: record for record in evidence.tasks}
+    found: dict[Address, PortSet] = {}
+    for number, refusals in evidence.refusals:
+        turns = [e for e in known.of(refusals.address).episodes if e.mood is Mood.REFUSING]
+        if not any(_during(episode, by_task[number]) for episode in turns):
+            found[refusals.address] = found.get(refusals.address, PortSet()) | refusals.ports
+    return found
+
+
+def _during(episode: Episode, record: TaskRecord) -> bool:
+    """True when a part of a task lies in a time of which nobody knows."""
+    if episode.is_void:
+        return False
+    began, ended = record.started or 0.0, record.ended or 0.0
+    return ended > episode.after and (episode.until is None or began < episode.until)
+
+
+# --- ordinary networks ---------------------------------------------------------------------------
+
+
+def _ordinary(
+    evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
+) -> Iterator[Task]:
+    done = _rounds(evidence, addresses)
+    if done >= policy.second_looks or not _worth_it(evidence, history, addresses, done):
+        return
+    yield from _tasks(evidence, policy, history, addresses, round_=done + 1, pace=0.0)
+
+
+def _rounds(evidence: Evidence, addresses: list[Address]) -> int:
+    return max(
+        (
+            record.task.round
+            for record in with_purpose(evidence, Purpose.SECOND_LOOK)
+            if any(address in record.task.targets for address in addresses)
+        ),
+        default=0,
+    )
+
+
+def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], done: int) -> bool:
+    """The first look always; another while the last found something or the loss is high."""
+    if not done:
+        return True
+    newly = set()
+    for endpoint, heard in evidence.observations.items():
+        if min((_when(o) for o in heard if _opens(o)), default=None) == (1, done):
+            newly.add(endpoint)
+    inside = set(addresses)
+    if any(endpoint.address in inside for endpoint in newly):
+        return True
+    _, known = history.missed(addresses)
+    return history.sweep_loss() ** (done + 1) * max(1, known) > _EXPECTED_MISSES
+
+
+def _another_sweep(
+    evidence: Evidence, policy: Policy, history: _History, alive: frozenset[Address]
+) -> Iterator[Task]:
+    """Where much is lost, whole hosts are: whoever was not heard at all is swept once more."""
+    last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
+    done = last > 1 or not with_purpose(evidence, Purpose.SECOND_LOOK)
+    if done or policy.sweep is not Method.MASSCAN_SYN or history.sweep_loss() <= _HEAVY_LOSS:
+        return
+    batch = evidence.batch
+    quiet = batch.targets.addresses - AddressSet.from_addresses(alive) - policy.beyond_sweep
+    targets = batch.targets.only(quiet)
+    if targets:
+        yield Task(
+            batch=batch.number,
+            stage=StageName.DISCOVER,
+            method=policy.sweep,
+            purpose=Purpose.SWEEP,
+            targets=targets,
+            protocol=batch.protocol,
+            ports=batch.ports,
+            vantage=policy.vantage,
+            round=2,
+        )
+
+
+# --- networks that turned against us -------------------------------------------------------------
+
+
+def _gentle(
+    evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
+) -> Iterator[Task]:
+    """The next piece of a network, the ports that trip wires are tied to not at all."""
+    asked = _asked_soundly(evidence, history.known, addresses)
+    turned_away = any(
+        episode.mood is Mood.REFUSING
+        for address in addresses
+        for episode in history.known.of(address).episodes
+    )
+    wanted = {}
+    for address in addresses:
+        missing = history.silent(address) - asked[address]
+        wanted[address] = missing - TRIP_WIRES if turned_away else missing
+    tries = _rounds(evidence, addresses)
+    everything = sorted({port for ports in wanted.values() for port in ports})
+    if not everything or tries >= _most_pieces(evidence, policy, len(addresses)):
+        return
+    width = _piece(policy, len(addresses))
+    piece = PortSet.of(everything[:width])
+    yield from _tasks(
+        evidence,
+        policy,
+        history,
+        addresses,
+        round_=tries + 1,
+        pace=policy.gentle_pace,
+        only={address: ports & piece for address, ports in wanted.items()},
+    )
+
+
+def _piece(policy: Policy, hosts: int) -> int:
+    return max(1, int(policy.gentle_pace * GENTLE_SECONDS / hosts))
+
+
+def _most_pieces(evidence: Evidence, policy: Policy, hosts: int) -> int:
+    """Twice what it takes: a network that blocks even gentle questions is left alone."""
+    return 2 * -(-len(evidence.batch.ports) // _piece(policy, hosts))
+
+
+def _asked_soundly(
+    evidence: Evidence, known: Standings, addresses: list[Address]
+) -> dict[Address, PortSet]:
+    """What looks have asked while each host was a witness."""
+    found = {address: PortSet() for address in addresses}
+    for record in with_purpose(evidence, Purpose.SECOND_LOOK):
+        if record.state is not TaskState.SETTLED:
+            continue
+        for address in addresses:
+            episodes = known.of(address).episodes
+            if address in record.task.targets and not any(_during(e, record) for e in episodes):
+                found[address] = found[address] | record.task.ports
+    return found
+
+
+def _tasks(
+    evidence: Evidence,
+    policy: Policy,
+    history: _History,
+    addresses: list[Address],
+    *,
+    round_: int,
+    pace: float,
+    only: Mapping[Address, PortSet] | None = None,
+) -> Iterator[Task]:
+    methods: dict[tuple[Method, int], dict[Address, PortSet]] = defaultdict(dict)
+    for address in addresses:
+        ports = history.silent(address) if only is None else only[address]
+        if ports:
+            deaf = policy.privileged and history.deaf_to_syn(address)
+            method = Method.NMAP_CONNECT if deaf else policy.methods[0]
+            methods[method, address.version][address] = ports
+    for (method, _), sets in methods.items():
+        for group, some in covering_groups(sets):
+            yield Task(
+                batch=evidence.batch.number,
+                stage=StageName.DISCOVER,
+                method=method,
+                purpose=Purpose.SECOND_LOOK,
+                targets=evidence.batch.targets.only(group),
+                protocol=evidence.batch.protocol,
+                ports=some,
+                vantage=policy.vantage,
+                round=round_,
+                pace=pace,
+            )
+
+
+def endpoints_missed(evidence: Evidence, known: Standings) -> tuple[Endpoint, ...]:
+    """Open endpoints that only a second look found, in their order."""
+    history = _History.of(evidence, known)
+    return tuple(
+        Endpoint(address, evidence.batch.protocol, port)
+        for address, ports in sorted(history.first_heard.items(), key=lambda item: int(item[0]))
+        for port, by in sorted(ports.items())
+        if Purpose.SWEEP not in by
+    )

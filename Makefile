@@ -9,10 +9,10 @@ LOSS   ?= 0
 APT    := nmap masscan iproute2 nftables ethtool openssl python3-venv util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test soak demo lab-up lab-down bench clean
+.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy clean
 
 help:  ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: tools $(VENV)/.ready  ## Install the tools and the package into .venv
 
@@ -48,8 +48,11 @@ lab-up: setup  ## Build the network lab (LAB, SEED, LOSS)
 lab-down: setup  ## Take the network lab down (LAB)
 	$(BIN)/python -m fixtures.lab down --name $(LAB)
 
-bench: setup  ## portproof beside nmap, and beside masscan followed by nmap, in the lab
-	$(BIN)/python -m fixtures.bench
+bench: setup  ## Time portproof beside nmap, and beside masscan followed by nmap (11 minutes)
+	$(BIN)/python -m fixtures.bench $(BENCH)
+
+bench-accuracy: setup  ## Count how often portproof and others are right on difficult hosts
+	$(BIN)/python -m fixtures.accuracy $(BENCH)
 
 clean:  ## Remove what was installed and built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis out

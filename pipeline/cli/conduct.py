@@ -199,6 +199,8 @@ async def _network_half(
     plan = run.plan
     ledger = Ledger(store, run)
     again = ledger.recover()
+    ended = (TaskState.SETTLED, TaskState.FAILED)
+    done = sum(record.state in ended for record in ledger.tasks())
     if again:
         console.event("recovered", f"{again} task(s) were cut off and will be asked again")
 
@@ -227,7 +229,7 @@ async def _network_half(
         on_event=on_event,
         on_progress=console.progress,
     )
-    with console.live(f"run {run.id}"):
+    with console.live(f"run {run.id}", tasks_before=done):
         _on_interrupt(engine, console)
         return await engine.work()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,18 +26,47 @@ _ALWAYS = frozenset(
     {"failed", "foreign", "refused", "interrupted", "stopped", "recovered", "not covered"}
 )
 _RECENT = 6
+_RUNNING = 8
 _DRAW_EVERY = 0.25
 
 
-class Console:
-    """Progress and messages of one run."""
+@dataclass(slots=True)
+class _Bar:
+    """How full the bar is. ``tasks_before`` were done before this process began.
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    A batch counts in full when it is done. Before that its tasks move the bar: those done, of those
+    known so far and one more, since what is found brings further ones. It never goes back.
+    """
+
+    tasks_before: int
+    _batches: int = 0
+    _tasks: int = 0
+    _most: float = 0.0
+
+    def share(self, progress: Progress) -> float:
+        """From 0 to 1."""
+        if progress.batches_done != self._batches:
+            self._batches, self._tasks = progress.batches_done, progress.tasks_done
+        done = progress.tasks_done - self._tasks
+        ahead = len(progress.running) + progress.tasks_waiting + 1
+        within = done / (done + ahead) if progress.batches_done < progress.batches else 0.0
+        share = (progress.batches_done + within) / max(1, progress.batches)
+        self._most = max(self._most, share)
+        return self._most
+
+
+class Console:
+    """Progress and messages of one run. ``clock`` returns seconds, for how long it takes."""
+
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._quiet = quiet
+        self._clock = clock
         self._live: Live | None = None
         self._title = ""
         self._recent: list[str] = []
         self._drawn = 0.0
+        self._began = 0.0
+        self._bar = _Bar(tasks_before=0)
 
     def say(self, text: str) -> None:
         """A message to the person; silenced by ``--quiet``."""
@@ -58,21 +88,24 @@ class Console:
 
     def progress(self, progress: Progress) -> None:
         """Where the run stands; drawn at most four times a second."""
-        if self._live is None or time.monotonic() - self._drawn < _DRAW_EVERY:
+        if self._live is None or self._clock() - self._drawn < _DRAW_EVERY:
             return
-        self._drawn = time.monotonic()
+        self._drawn = self._clock()
         self._live.update(self._picture(progress))
 
     @contextlib.contextmanager
-    def live(self, title: str) -> Iterator[None]:
-        """Draw progress while the block runs, where there is a terminal to draw on."""
+    def live(self, title: str, *, tasks_before: int = 0) -> Iterator[None]:
+        """Draw progress while the block runs, where there is a terminal to draw on.
+
+        ``tasks_before`` is how many tasks of the run were done when it was begun or resumed.
+        """
         if self._quiet or not sys.stderr.isatty():
             yield
             return
         from rich.console import Console as RichConsole
         from rich.live import Live
 
-        self._title = title
+        self._title, self._began, self._bar = title, self._clock(), _Bar(tasks_before)
         with Live(console=RichConsole(stderr=True), refresh_per_second=4, transient=True) as live:
             self._live = live
             try:
@@ -89,17 +122,21 @@ class Console:
         head = Table.grid(padding=(0, 2))
         head.add_row(
             Text(self._title, style="bold"),
-            ProgressBar(total=max(1, progress.batches), completed=progress.batches_done, width=24),
+            ProgressBar(total=1.0, completed=self._bar.share(progress), width=24),
             Text(f"{progress.batches_done}/{progress.batches} batches"),
+            Text(_clock(self._clock() - self._began)),
             Text(f"{progress.leased:,.0f} of {progress.ceiling:,.0f} packets/s leased"),
         )
         counts = Text(
-            f"tasks {progress.tasks_done} done, {len(progress.running)} running, "
-            f"{progress.tasks_waiting} waiting   "
+            f"tasks {self._bar.tasks_before + progress.tasks_done} done, "
+            f"{len(progress.running)} running, {progress.tasks_waiting} waiting   "
             f"endpoints {progress.found} found, {progress.confirmed} confirmed, "
             f"{progress.disputed} disputed"
         )
-        lines = [Text(f"  {what}", style="cyan") for what in progress.running[:8]]
+        lines = [Text(f"  {what}", style="cyan") for what in progress.running[:_RUNNING]]
+        if len(progress.running) > _RUNNING:
+            more = len(progress.running) - _RUNNING
+            lines.append(Text(f"  and {more} more", style="cyan"))
         if progress.waiting_until is not None:
             seconds = max(0, progress.waiting_until - time.time())
             lines.append(Text(f"  next re-scan in {seconds:.0f} s", style="yellow"))

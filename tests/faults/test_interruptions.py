@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, ask, engage, the_report, verdicts
+from tests.cli.test_terminal import on_a_terminal
 from tests.faults.fakes import Fake
 
 INTERRUPTED_ONCE = """
@@ -44,6 +45,20 @@ def test_ctrl_c_lets_running_commands_end_and_says_how_to_go_on(
     assert portproof(*words).code == 1
     assert verdicts(the_report(path.parent)) == {service.endpoint: "confirmed"}
     assert ask(path.parent, "SELECT max(attempt) FROM tasks") == [(1,)], "nothing is asked twice"
+
+
+def test_the_picture_of_a_resumed_run_counts_what_was_done_before(
+    portproof: Portproof, tmp_path: Path, service: Service, fake: Fake
+) -> None:
+    fake("nmap", f"METHOD = 'nmap-connect'\n{INTERRUPTED_ONCE}")
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    assert portproof("run", path).code == 4
+    ((done,),) = ask(path.parent, "SELECT count(*) FROM tasks WHERE state = 'settled'")
+    assert done > 1
+    code, got = on_a_terminal("resume", "--workspace", path.parent)
+    assert code == 1
+    assert f"tasks {done} done" in got
+    assert "tasks 0 done" not in got
 
 
 SIGNALLED_TOGETHER = """

@@ -14,6 +14,7 @@ from typing import Any
 from fixtures.lab import Lab
 from fixtures.lab.model import Endpoint, Host
 
+ASKING = Path(__file__).with_name("asking.py")
 TALKING = Path(__file__).with_name("talking.py")
 BLOCK_SECONDS = 3.0
 
@@ -42,26 +43,39 @@ def others(lab: Lab, host: Host, count: int, without: Sequence[int] = ()) -> lis
     return [(str(host.address), port) for port in ports[:count]]
 
 
+def ask(lab: Lab, asked: Sequence[Pair]) -> list[str]:
+    """How each endpoint answers a connection, in the words of asking.py."""
+    return list(map(str, _run(lab, ASKING, asked)))
+
+
+def _run(lab: Lab, script: Path, told: object) -> list[Any]:
+    done = subprocess.run(
+        lab.argv((sys.executable, str(script))),
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = json.loads(done.stdout)
+    assert isinstance(answers, list)
+    return answers
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one endpoint did; see talking.py."""
 
     word: str
     words: str
+    seconds: float
 
 
 def talk(
     lab: Lab, asked: Sequence[Pair], *, patience: float = 1.0, pause: float = 0.0
 ) -> list[Heard]:
     """Shake hands with each endpoint, from the scanner."""
-    done = subprocess.run(
-        lab.argv((sys.executable, str(TALKING))),
-        input=json.dumps({"endpoints": asked, "patience": patience, "pause": pause}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [Heard(word, words) for word, words in json.loads(done.stdout)]
+    told = {"endpoints": asked, "patience": patience, "pause": pause}
+    return [Heard(*one) for one in _run(lab, TALKING, told)]
 
 
 def heard(lab: Lab, asked: Sequence[Pair], **how: float) -> set[str]:

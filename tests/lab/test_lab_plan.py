@@ -148,6 +148,19 @@ def test_a_rhythm_is_on_for_its_share_of_every_period() -> None:
     assert sum(beats) == 300
     assert sum(a != b for a, b in itertools.pairwise(beats)) in (5, 6)
     assert beats[:800] == beats[400:]
+    for tenth, beat in enumerate(beats):
+        now = 1_000_000_000 + tenth / 10
+        change = now + rhythm.until_change(now)
+        assert rhythm.is_on(change - 0.01) == beat
+        assert rhythm.is_on(change + 0.01) != beat
+
+
+def test_difficult_services_flap_in_every_rhythm_there_is() -> None:
+    found = make(replace(BASE, preset="difficult")).share.endpoints
+    for name in ("flapping", "limited-flapping"):
+        rhythms = [dict(e.pattern) for e in found if e.class_name == name]
+        assert {r["period"] for r in rhythms} == {4.0, 15.0, 40.0, 120.0}
+        assert {r["duty"] for r in rhythms} == {0.1, 0.5, 0.9}
 
 
 def test_an_exclusion_cuts_an_included_network_and_a_neighbour_touches_it() -> None:

@@ -58,6 +58,10 @@ version_probe: {version_probe}
 version_intensity: 0
 scripts: []
 rescan_delays: [1s]
+canary_waits: []
+gentle_pace: 8
+second_looks: 0
+watch_looks: 0
 limits: {{rate: 5000, rate_per_host: 2000, concurrency: 4}}
 attempts: {attempts}
 """

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.budget import Budget
+from pipeline.budget import Budget, Lease
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.executor import Executor
-from pipeline.model import Batch, Evidence, Method, Purpose, StageName, Task
+from pipeline.model import (
+    Batch,
+    Evidence,
+    Method,
+    Protocol,
+    Purpose,
+    StageName,
+    Task,
+    TaskRecord,
+    TaskState,
+)
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.text import duration
+from pipeline.render.text import counted, duration, listed
 from pipeline.tools import masscan
 from pipeline.tools.nmap import packets_per_probe
 from pipeline.vantage import survey
@@ -23,29 +34,55 @@ from stages.authorise import batches
 _SHOWN = 8
 _LISTED = 100
 
-_Shape = tuple[int, ...]
+_BY_ITSELF = "(a plain connection by portproof itself, which then listens)"
+
+_Shape = tuple[Protocol, PortSet, tuple[int, ...]]
+
+
+@dataclass(slots=True)
+class _Estimate:
+    """What discovery sends, added up over the batches; ``lines`` are the first hundred sweeps."""
+
+    batches: int = 0
+    commands: int = 0
+    probes: float = 0.0
+    seconds: float = 0.0
+    lines: list[str] = field(default_factory=list)
+    methods: dict[Method, None] = field(default_factory=dict)
+    canaries: PortSet = PortSet()
+
+
+def _estimate(plan: RunPlan, executor: Executor) -> _Estimate:
+    found = _Estimate()
+    # A large scope has a million commands; batches of one shape differ in their addresses only.
+    costs: dict[_Shape, tuple[int, float, float]] = {}
+    for batch in batches(plan, ()):
+        found.batches += 1
+        shape = _shape(batch, plan.policy)
+        if shape not in costs or len(found.lines) < _LISTED:
+            tasks = _discovery(batch, plan.policy)
+            sweeps = [task for task in tasks if task.purpose is Purpose.SWEEP]
+            found.methods |= dict.fromkeys(task.method for task in sweeps)
+            room = _LISTED - len(found.lines)
+            found.lines += [_line(task, plan, executor) for task in sweeps[:room]]
+            for task in tasks:
+                found.canaries |= task.ports if task.purpose is Purpose.CANARY else PortSet()
+            each = [_cost(task, plan, executor) for task in tasks]
+            costs[shape] = len(sweeps), sum(n for n, _ in each), sum(took for _, took in each)
+        commands, probes, seconds = costs[shape]
+        found.commands += commands
+        found.probes += probes
+        found.seconds += seconds
+    return found
 
 
 def preview(plan: RunPlan) -> dict[str, Any]:
-    """A run's plan as plain data. Packets and seconds are those of discovery alone.
+    """A run's plan as plain data. Probes and seconds are those of discovery alone.
 
     ``discovery_commands`` are the first hundred.
     """
     executor = _executor(plan)
-    sweeps: list[str] = []
-    packets, seconds, count, commands = 0.0, 0.0, 0, 0
-    # A large scope has a million commands; batches of one shape differ in their addresses only.
-    costs: dict[_Shape, tuple[int, float, float]] = {}
-    for batch in batches(plan, ()):
-        count += 1
-        shape = _shape(batch, plan.policy)
-        if shape not in costs or len(sweeps) < _LISTED:
-            tasks = discover.plan(Evidence(batch=batch), plan.policy)
-            found = [_sweep(task, plan, executor) for task in tasks]
-            sweeps += [line for line, _, _ in found[: _LISTED - len(sweeps)]]
-            costs[shape] = len(found), sum(f[1] for f in found), sum(f[2] for f in found)
-        number, sent, took = costs[shape]
-        commands, packets, seconds = commands + number, packets + sent, seconds + took
+    discovery = _estimate(plan, executor)
     admitted = plan.scope.admitted
     ceilings = plan.policy.ceilings
     return {
@@ -53,18 +90,21 @@ def preview(plan: RunPlan) -> dict[str, Any]:
         "engagement": plan.engagement,
         "addresses": admitted.size,
         "networks": list(admitted.networks()[:_SHOWN]),
-        "ports": len(plan.policy.ports),
-        "endpoints": admitted.size * len(plan.policy.ports),
-        "batches": count,
-        "discovery_probes": round(packets),
-        "discovery_seconds": round(seconds),
+        "ports": len(plan.policy.ports) + len(plan.policy.udp_ports),
+        "udp_ports": len(plan.policy.udp_ports),
+        "endpoints": admitted.size * (len(plan.policy.ports) + len(plan.policy.udp_ports)),
+        "batches": discovery.batches,
+        "discovery_probes": round(discovery.probes),
+        "discovery_seconds": round(discovery.seconds),
         "rate": ceilings.rate,
         "rate_per_host": ceilings.rate_per_host,
-        "methods": [plan.policy.sweep, *plan.policy.methods],
+        "discovery_methods": list(discovery.methods),
+        "methods": list(dict.fromkeys((*discovery.methods, *plan.policy.methods))),
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
-        "discovery_commands": sweeps,
-        "discovery_command_count": commands,
+        "canary_ports": str(discovery.canaries),
+        "discovery_commands": discovery.lines,
+        "discovery_command_count": discovery.commands,
         "follow_up_commands": list(_follow_ups(plan, executor)),
     }
 
@@ -73,7 +113,22 @@ def _shape(batch: Batch, policy: Policy) -> _Shape:
     """What the sweeps of a batch depend on besides its addresses."""
     near = batch.targets.addresses & policy.beyond_sweep
     far = batch.targets.addresses - near
-    return tuple(part.family(version).size for part in (near, far) for version in (4, 6))
+    sizes = tuple(part.family(version).size for part in (near, far) for version in (4, 6))
+    return batch.protocol, batch.ports, sizes
+
+
+def _discovery(batch: Batch, policy: Policy) -> list[Task]:
+    """All that is asked of a batch on which nobody answers."""
+    asked: list[Task] = []
+    while True:
+        settled = tuple(
+            TaskRecord(number=number, task=task, state=TaskState.SETTLED, ended=0.0)
+            for number, task in enumerate(asked, start=1)
+        )
+        more = list(discover.plan(Evidence(batch=batch, tasks=settled), policy))
+        if not more:
+            return asked
+        asked += more
 
 
 def _executor(plan: RunPlan) -> Executor:
@@ -86,28 +141,40 @@ def _executor(plan: RunPlan) -> Executor:
     )
 
 
-def _sweep(task: Task, plan: RunPlan, executor: Executor) -> tuple[str, float, float]:
-    demand = executor.demand(task)
-    lease = Budget(plan.policy.ceilings, time.monotonic).lease(demand)
+def _lease(task: Task, plan: RunPlan, executor: Executor) -> Lease:
+    lease = Budget(plan.policy.ceilings, time.monotonic).lease(executor.demand(task))
     assert lease is not None, "an empty budget always covers one task"
-    command = executor.command(task, lease)
-    line = " ".join(command.argv) if command else "portproof handshake"
-    per_probe = (
-        PACKETS_PER_SWEEP_PROBE
-        if task.method is Method.MASSCAN_SYN
-        else packets_per_probe(task.method, plan.policy)
-    )
-    probes = demand.packets / per_probe
-    if task.method is Method.MASSCAN_SYN:
-        return line, probes, masscan.seconds(task, lease.rate / per_probe, plan.policy)
+    return lease
+
+
+def _line(task: Task, plan: RunPlan, executor: Executor) -> str:
+    command = executor.command(task, _lease(task, plan, executor))
+    return " ".join(command.argv) if command else _BY_ITSELF
+
+
+def _cost(task: Task, plan: RunPlan, executor: Executor) -> tuple[float, float]:
+    """Probes and seconds of one task."""
+    demand, lease = executor.demand(task), _lease(task, plan, executor)
     slowest = max(demand.packets / lease.rate, demand.packets_to_a_host / lease.rate_per_host)
-    return line, probes, slowest + 1.0
+    match task.method:
+        case Method.MASSCAN_SYN:
+            rate = lease.rate / PACKETS_PER_SWEEP_PROBE
+            probes = demand.packets / PACKETS_PER_SWEEP_PROBE
+            return probes, masscan.seconds(task, rate, plan.policy)
+        case Method.NMAP_SYN | Method.NMAP_CONNECT:
+            return demand.packets / packets_per_probe(task.method, plan.policy), slowest + 1.0
+        case _:
+            gently = task.endpoints / task.pace if task.pace else 0.0
+            return task.endpoints, max(slowest, gently) + 1.0
 
 
 def _follow_ups(plan: RunPlan, executor: Executor) -> Iterator[str]:
-    """The later commands as they would read for the first address and port of the scope."""
+    """The later commands as they would read for one address, ``PORTS`` in the place of its ports.
+
+    Which those will be is not known yet.
+    """
     batch: Batch | None = next(batches(plan, ()), None)
-    if batch is None:
+    if batch is None or not plan.policy.ports:
         return
     first = next(batch.targets.slices(1))
     port = PortSet.of([next(iter(plan.policy.ports))])
@@ -124,44 +191,55 @@ def _follow_ups(plan: RunPlan, executor: Executor) -> Iterator[str]:
             protocol=batch.protocol,
             ports=port,
         )
-        lease = Budget(plan.policy.ceilings, time.monotonic).lease(executor.demand(task))
-        assert lease is not None, "an empty budget always covers one task"
-        command = executor.command(task, lease)
-        if command is not None:
-            yield " ".join(command.argv)
-        else:
-            yield "(a plain connection by portproof itself, which then listens)"
+        words = _line(task, plan, executor).split(" ")
+        yield " ".join("-pPORTS" if word == f"-p{port}" else word for word in words)
 
 
 def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     """The same for people."""
     yield f"{found['client']}, {found['engagement']}: the engagement is sound."
     yield ""
+    tcp = counted(found["ports"] - found["udp_ports"], "TCP port")
+    udp = counted(found["udp_ports"], "UDP port")
+    ports = listed([text for text in (tcp, udp) if not text.startswith("0 ")])
+    delays = [duration(delay) for delay in found["rescan_delays"]]
     yield f"addresses   {found['addresses']:,} in {', '.join(found['networks'])}"
-    yield f"endpoints   {found['endpoints']:,} ({found['ports']:,} ports each)"
+    yield f"endpoints   {found['endpoints']:,} ({ports} each)"
     yield f"batches     {found['batches']:,}"
     yield (
-        f"discovery   about {found['discovery_probes']:,} probes in "
-        f"{duration(found['discovery_seconds'])}; what follows depends on what is found"
+        f"discovery   about {counted(found['discovery_probes'], 'probe')} in "
+        f"{duration(found['discovery_seconds'])} by {listed(found['discovery_methods'])}; what "
+        "follows depends on what is found"
     )
     yield (
         f"ceilings    {found['rate']:,} packets in any second, {found['rate_per_host']:,} to any "
         f"host"
     )
     yield f"methods     {', '.join(found['methods'])}"
-    yield f"re-scans    after {', '.join(duration(delay) for delay in found['rescan_delays'])}"
+    yield f"re-scans    {'after ' + ', '.join(delays) if delays else 'none'}"
     for note in found["notes"]:
         yield f"note        {note}"
     yield ""
+    if found["canary_ports"]:
+        yield (
+            "first, on each address, a plain connection by portproof itself to port "
+            f"{found['canary_ports']}, which nobody named; then"
+        )
     yield "discovery (targets.txt holds the admitted addresses of the batch):"
     for line in found["discovery_commands"][:_SHOWN]:
         yield f"  {_short(line)}"
     if found["discovery_command_count"] > _SHOWN:
         more = found["discovery_command_count"] - _SHOWN
         yield f"  … and {more:,} more (--format json has the first {_LISTED:,})"
-    yield "then, with the hosts and ports that were named:"
+    yield "then, with the hosts that were named in targets.txt and their ports for PORTS:"
     for line in found["follow_up_commands"]:
         yield f"  {line}"
+    yield ""
+    yield (
+        "--rate and --max-rate are what one command may send to all its hosts together, in probes, "
+        "each of which may cost several packets. No host gets more than its own limit: either the "
+        "hosts of the batch share the rate, or --scan-delay holds it."
+    )
 
 
 def _short(line: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engagement import load
+from pipeline.vantage import survey
 from tests.cli.conftest import Portproof
 from tests.cli.ground import ROOT, Service, engage
 
@@ -98,9 +99,10 @@ def test_the_plan_is_printed_and_nothing_is_sent_or_written(
     assert (said.code, said.err) == (0, "")
     assert "Example Ltd, weekly: the engagement is sound." in said.out
     assert f"addresses   1 in {service.address}/32" in said.out
-    assert "endpoints   2 (2 ports each)" in said.out
+    assert "endpoints   2 (2 TCP ports each)" in said.out
     assert "discovery   about 2 probes in " in said.out
-    assert "nmap -n -Pn -p1" in said.out
+    assert "re-scans    none" in said.out
+    assert "nmap -n -Pn -p1" in said.out.partition("\nthen, with")[0]
     assert "(a plain connection by portproof itself" in said.out
     found = portproof(*command, path, "--format", "json").json
     assert (found["addresses"], found["ports"], found["endpoints"]) == (1, 2, 2)
@@ -112,6 +114,54 @@ def test_the_plan_is_printed_and_nothing_is_sent_or_written(
     )
     assert sorted(tmp_path.iterdir()) == before
     assert service.visitors == 0
+
+
+def test_check_names_the_methods_that_will_be_used_and_no_other(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    near = portproof("check", engage(tmp_path, ["127.1.2.5", "::1"], [80]), "--format", "json").json
+    assert near["discovery_methods"] == near["methods"][:1]
+    assert "masscan-syn" not in near["methods"]
+    assert "masscan" not in portproof("check", tmp_path / "engagement.yml").out
+    far = portproof(
+        "check", engage(tmp_path, ["10.0.0.0/30", "::1"], [80]), "--format", "json"
+    ).json
+    if survey().tool("masscan"):
+        assert set(far["discovery_methods"]) == {"nmap-syn", "masscan-syn"}
+    assert sorted(set(far["methods"])) == sorted(far["methods"])
+    assert set(far["methods"]) >= {"nmap-connect", "handshake"}
+
+
+def test_check_counts_the_canaries_and_shows_the_sweeps_all_the_same(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    path = engage(tmp_path, ["127.1.2.0/30"], "1-23")
+    without = portproof("check", path, "--format", "json").json
+    assert without["canary_ports"] == ""
+    profile = tmp_path / "quick.yml"
+    text = profile.read_text().replace("canary_waits: []", "canary_waits: [1s]")
+    profile.write_text(text.replace("control_ports: 0", "control_ports: 1"))
+    found = portproof("check", path, "--format", "json").json
+    assert found["discovery_probes"] == without["discovery_probes"] + 4
+    assert found["discovery_commands"] == without["discovery_commands"]
+    swept = [line.split(" -p")[1].split()[0] for line in found["discovery_commands"]]
+    assert swept == ["1-22", "23"]
+    said = portproof("check", path).out
+    assert f"a plain connection by portproof itself to port {found['canary_ports']}" in said
+
+
+def test_check_says_what_stands_for_ports_that_are_not_known_yet(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    path = engage(tmp_path, ["127.1.2.5"], "1-100")
+    said = portproof("check", path)
+    later = said.out.partition("\nthen, with the hosts that were named in targets.txt and")[2]
+    assert later.startswith(" their ports for PORTS:\n")
+    assert "-pPORTS" in later
+    assert "-p1 " not in later
+    follow_ups = portproof("check", path, "--format", "json").json["follow_up_commands"]
+    assert all("-pPORTS" in line or line.startswith("(a plain") for line in follow_ups)
+    assert "--max-rate are what one command may send to all its hosts together" in said.out
 
 
 def test_check_says_all_mistakes_at_once_with_their_places(
@@ -134,7 +184,7 @@ def test_check_says_all_mistakes_at_once_with_their_places(
         ("bogus", "No such command 'bogus'"),
         ("run --bogus", "No such option: --bogus"),
         ("run a b", "(b)"),
-        ("run --format xml", "'xml' is not one of 'text', 'json'"),
+        ("run --format xml", "Invalid value for '--format': 'xml' is not one of 'text', 'json'"),
         ("run --workspace", "requires an argument"),
         ("verify", "Missing argument 'HOST:PORT'"),
         ("run missing.yml", "there is no file 'missing.yml'"),

@@ -49,7 +49,7 @@ class _Estimate:
     seconds: float = 0.0
     lines: list[str] = field(default_factory=list)
     methods: dict[Method, None] = field(default_factory=dict)
-    canaries: PortSet = PortSet()
+    canaries: PortSet = field(default_factory=PortSet)
 
 
 def _estimate(plan: RunPlan, executor: Executor) -> _Estimate:

@@ -49,6 +49,7 @@ _URGENCY: Final = {
 }
 _BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.VOTE})
 """Purposes that take long or come late, and that nothing else waits for."""
+_WITHOUT_COMMAND: Final = frozenset({Method.HANDSHAKE, Method.DATAGRAM})
 _PLAIN: Final = frozenset({Purpose.SWEEP, Purpose.NAMED, Purpose.VERSION})
 _DISPUTED: Final = frozenset({VerdictKind.UNRESOLVED, VerdictKind.LIKELY, VerdictKind.TRANSIENT})
 
@@ -229,13 +230,13 @@ class Engine:
                 self._start(record, lease)
 
     def _has_place(self, task: Task) -> bool:
-        handshake = task.method is Method.HANDSHAKE
+        ours = task.method in _WITHOUT_COMMAND
         taken = sum(
-            (record.task.method is Method.HANDSHAKE) == handshake for record in self._jobs.values()
+            (record.task.method in _WITHOUT_COMMAND) == ours for record in self._jobs.values()
         )
         if task.pace and self._gently_asked(task):
             return False
-        return taken < (HANDSHAKE_TASKS_AT_ONCE if handshake else self._policy.concurrency)
+        return taken < (HANDSHAKE_TASKS_AT_ONCE if ours else self._policy.concurrency)
 
     def _gently_asked(self, task: Task) -> bool:
         """True while the network of a gentle task is being asked: two would be twice as fast."""

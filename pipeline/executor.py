@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,21 +29,24 @@ from pipeline.model import (
     Method,
     Observation,
     PortState,
+    Protocol,
     Task,
 )
 from pipeline.parse import ParseError
 from pipeline.plan import Policy
 from pipeline.process import Command, run
 from pipeline.scope import Scope
-from pipeline.tools import handshake, masscan, nmap
+from pipeline.tools import datagram, handshake, masscan, nmap, nmap_udp
 from pipeline.wire import HandshakeResult
 
 HANDSHAKES: Final = "handshakes.jsonl"
+DATAGRAMS: Final = "datagrams.jsonl"
 HANDSHAKES_AT_ONCE: Final = 256
 """Of one task, unless this machine has too few descriptors for so many sockets."""
 _EVIDENCE: Final = {
     Method.MASSCAN_SYN: masscan.OUTPUT,
     Method.HANDSHAKE: HANDSHAKES,
+    Method.DATAGRAM: DATAGRAMS,
 }
 
 
@@ -72,13 +75,17 @@ class Executor:
                 return masscan.demand(task, self.policy)
             case Method.HANDSHAKE:
                 return handshake.demand(task, self.policy)
+            case Method.DATAGRAM:
+                return datagram.demand(task, self.policy)
+            case _ if task.protocol is Protocol.UDP:
+                return nmap_udp.demand(task, self.policy)
             case _:
                 return nmap.demand(task, self.policy)
 
     def command(self, task: Task, lease: Lease) -> Command | None:
-        """The command line of a task; ``None`` for a handshake, which needs no tool."""
+        """The command line of a task; ``None`` for what we do ourselves, which needs no tool."""
         match task.method:
-            case Method.HANDSHAKE:
+            case Method.HANDSHAKE | Method.DATAGRAM:
                 return None
             case Method.MASSCAN_SYN:
                 return masscan.command(
@@ -90,6 +97,8 @@ class Executor:
                     # Another order for each batch, the same one when it is asked again.
                     (self.seed + task.batch) % 2**31,
                 )
+            case _ if task.protocol is Protocol.UDP:
+                return nmap_udp.command(task, self.policy, lease, self._program("nmap"))
             case _:
                 return nmap.command(task, self.policy, lease, self._program("nmap"))
 
@@ -105,7 +114,8 @@ class Executor:
         """Ask, and read the answer. Raises :class:`ToolError`, ``DiskFull`` or ``NotAdmitted``."""
         command = self.command(task, lease)
         if command is None:
-            return await self._handshakes(task, lease, folder, stop)
+            ask = self._datagrams if task.method is Method.DATAGRAM else self._handshakes
+            return await ask(task, lease, folder, stop)
         finished = await run(
             command,
             folder=folder,
@@ -185,13 +195,22 @@ class Executor:
                 source_address=ours,
                 interface=policy.interface,
             )
-        _write_handshakes(folder, seen, holes)
+        _write_lines(folder, HANDSHAKES, seen, holes)
         return Answer(
             observations=handshake.count_votes(seen) if how.times > 1 else tuple(seen),
             holes=tuple(holes),
             complete=not stop.is_set(),
             problem="stopped" if stop.is_set() else "",
         )
+
+    async def _datagrams(
+        self, task: Task, lease: Lease, folder: Path, stop: asyncio.Event
+    ) -> Answer:
+        answer = await datagram.ask(
+            task, self.policy, lease, scope=self.scope, at_once=self.at_once, stop=stop
+        )
+        _write_lines(folder, DATAGRAMS, answer.observations, answer.holes)
+        return answer
 
 
 def _observation(task: Task, result: HandshakeResult, *, listened: bool) -> Observation:
@@ -213,7 +232,9 @@ def _observation(task: Task, result: HandshakeResult, *, listened: bool) -> Obse
     )
 
 
-def _write_handshakes(folder: Path, seen: list[Observation], holes: list[Hole]) -> None:
+def _write_lines(
+    folder: Path, name: str, seen: Iterable[Observation], holes: Iterable[Hole]
+) -> None:
     lines = [
         {
             "endpoint": str(o.endpoint),
@@ -229,6 +250,6 @@ def _write_handshakes(folder: Path, seen: list[Observation], holes: list[Hole]) 
         {"address": str(h.address), "ports": str(h.ports or ""), "gave_up": h.reason} for h in holes
     ]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / HANDSHAKES, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    descriptor = os.open(folder / name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(line) + "\n" for line in lines)

@@ -27,7 +27,8 @@ class Policy:
     second for each network. ``second_looks`` is how often at most the silent ports of a host that
     answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
     time of the rescans, which go on for ``until_settled`` where the delays are used up before.
-    ``ports`` are those of TCP. ``asks_snmp`` allows the guess of SNMP's usual community.
+    ``ports`` are those of TCP. To ``no_guess_ports`` of UDP only our own questions go: nmap would
+    guess the community of an SNMP agent there.
     """
 
     ports: PortSet
@@ -61,7 +62,7 @@ class Policy:
     watch_looks: int = 0
     until_settled: float = 0.0
     udp_ports: PortSet = field(default_factory=PortSet)
-    asks_snmp: bool = True
+    no_guess_ports: PortSet = field(default_factory=PortSet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.addresses import AddressSet
+from pipeline.decide import udp_tasks
 from pipeline.decide.canaries import canaries_due, hosts_of
 from pipeline.decide.questions import (
     asked,
@@ -26,12 +27,15 @@ from pipeline.decide.questions import (
     with_purpose,
 )
 from pipeline.decide.standing import Standings, standings
-from pipeline.model import Endpoint, Evidence, Method, Purpose, StageName, Task
+from pipeline.model import Endpoint, Evidence, Method, Protocol, Purpose, StageName, Task
 from pipeline.plan import Policy
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """The next question of the corroboration, or nothing when it waits or is done."""
+    if evidence.batch.protocol is Protocol.UDP:
+        yield from udp_tasks.corroboration(evidence, policy)
+        return
     if not swept(evidence):
         return
     known = standings(evidence)

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from pipeline.addresses import AddressSet
+from pipeline.decide import udp_tasks
 from pipeline.decide.canaries import baseline, canaries_due, hosts_of
 from pipeline.decide.looks import looks
 from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate
 from pipeline.decide.questions import ended, sweep_rounds, with_purpose
 from pipeline.decide.standing import standings
-from pipeline.model import Evidence, Method, Purpose, StageName, Task
+from pipeline.model import Evidence, Method, Protocol, Purpose, StageName, Task
 from pipeline.plan import Policy
 from pipeline.ports import PortSet
 from pipeline.scope import Targets
@@ -27,6 +28,9 @@ from pipeline.scope import Targets
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """The next question of the discovery, or nothing when it waits or is done."""
+    if evidence.batch.protocol is Protocol.UDP:
+        yield from udp_tasks.sweep(evidence, policy)
+        return
     canaries = with_purpose(evidence, Purpose.CANARY)
     sweeps = with_purpose(evidence, Purpose.SWEEP)
     if not canaries and not sweeps:

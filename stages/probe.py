@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pipeline.decide import reasons
+from pipeline.decide import reasons, udp_tasks
 from pipeline.decide.pace import MARGIN
 from pipeline.decide.questions import asked, corroborated, facts_by_host, tasks_for, verdicts
 from pipeline.decide.standing import standings
@@ -15,6 +15,7 @@ from pipeline.model import (
     Evidence,
     Method,
     Observation,
+    Protocol,
     Purpose,
     StageName,
     Task,
@@ -28,6 +29,10 @@ from pipeline.tools.nmap import version_packets
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """One version probe for each believed endpoint, once in a run."""
+    if evidence.batch.protocol is Protocol.UDP:
+        for task in udp_tasks.version_probes(evidence, policy):
+            yield from _small(task, policy)
+        return
     if not policy.version_probe or not corroborated(evidence, policy):
         return
     known = standings(evidence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.addresses import AddressSet
-from pipeline.decide import reasons
+from pipeline.decide import reasons, udp_tasks
 from pipeline.decide.canaries import canaries_due
 from pipeline.decide.questions import (
     asked,
@@ -32,6 +32,7 @@ from pipeline.model import (
     Endpoint,
     Evidence,
     Method,
+    Protocol,
     Purpose,
     StageName,
     Task,
@@ -46,6 +47,9 @@ _BELIEVED = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """The next round for the endpoints still in doubt, the next look at those believed."""
+    if evidence.batch.protocol is Protocol.UDP:
+        yield from udp_tasks.again(evidence, policy)
+        return
     rounds = with_purpose(evidence, Purpose.NAMED)
     if not rounds or not corroborated(evidence, policy) or list(canaries_due(evidence, policy)):
         return

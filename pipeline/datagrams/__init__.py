@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.datagrams import calls, carriers, clocks, dns, ike, ldap, lines, snmp
 from pipeline.datagrams.question import TOKEN_SIZE, Question
+from pipeline.ports import PortSet
 
 QUESTIONS: Final[tuple[Question, ...]] = (
     lines.ECHO,
@@ -41,15 +42,16 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 )
 """In the order of ports. Several of one port are asked in turn."""
 
-SNMP_PORTS: Final = snmp.PORTS
+GUESSED_PORTS: Final = PortSet.parse("161,260,3401")
+"""Where nmap's own payloads try the community ``public``, besides its version probes."""
 
-__all__ = ["QUESTIONS", "SNMP_PORTS", "TOKEN_SIZE", "Question", "questions_for"]
+__all__ = ["GUESSED_PORTS", "QUESTIONS", "TOKEN_SIZE", "Question", "questions_for"]
 
 
-def questions_for(port: int, *, snmp_public: bool) -> tuple[Question, ...]:
+def questions_for(port: int, *, guess: bool) -> tuple[Question, ...]:
     """The questions that belong to a port; none for most. The guess of a community is optional."""
     return tuple(
         question
         for question in QUESTIONS
-        if port in question.ports and (snmp_public or question is not snmp.PUBLIC)
+        if port in question.ports and (guess or question is not snmp.PUBLIC)
     )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide import udp
 from pipeline.decide.grouping import exact_groups, order_of
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
 from pipeline.decide.verdict import HostFacts, decide, host_facts
@@ -18,6 +20,7 @@ from pipeline.model import (
     Method,
     Observation,
     PortState,
+    Protocol,
     Purpose,
     StageName,
     Task,
@@ -112,6 +115,33 @@ def facts_by_host(
 
 def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     """A verdict for every endpoint that was named, in the order of endpoints."""
+    decided: dict[Endpoint, Verdict] = {}
+    for part in by_protocol(evidence):
+        decided |= _verdicts(part)
+    return dict(sorted(decided.items(), key=lambda item: item[0].sort_key))
+
+
+def by_protocol(evidence: Evidence) -> Iterator[Evidence]:
+    """The evidence of each protocol apart: what a host does to one says nothing of the other."""
+    protocols = {record.task.protocol for record in evidence.tasks}
+    protocols |= {endpoint.protocol for endpoint in evidence.batch.expected}
+    if len(protocols) < 2:
+        yield evidence
+        return
+    of_task = {record.number: record.task.protocol for record in evidence.tasks}
+    for protocol in sorted(protocols):
+        expected = tuple(e for e in evidence.batch.expected if e.protocol is protocol)
+        yield replace(
+            evidence,
+            batch=replace(evidence.batch, protocol=protocol, expected=expected),
+            tasks=tuple(r for r in evidence.tasks if r.task.protocol is protocol),
+            observations={e: o for e, o in evidence.observations.items() if e.protocol is protocol},
+            holes=tuple(h for h in evidence.holes if of_task[h[0]] is protocol),
+            refusals=tuple(r for r in evidence.refusals if of_task[r[0]] is protocol),
+        )
+
+
+def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     known = standings(evidence)
     facts = facts_by_host(evidence, known)
     dropped = _given_up(evidence)
@@ -122,7 +152,8 @@ def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
             o for o in evidence.observations.get(endpoint, ()) if o.purpose is not Purpose.CONTROL
         )
         gave_up = any(endpoint.port in ports for ports in dropped.get(endpoint.address, ()))
-        found[endpoint] = decide(
+        decide_by = udp.decide if endpoint.protocol is Protocol.UDP else decide
+        found[endpoint] = decide_by(
             endpoint,
             tuple(o for o in heard if known.trusts(o)),
             facts.get(endpoint.address, nothing),

@@ -18,6 +18,9 @@ OPEN_THEN_CLOSED: Final = "open-then-closed"
 LOAD_BALANCED: Final = "load-balanced"
 ANSWERED_ON_PATH: Final = "answered-on-path"
 BLOCKED: Final = "blocked"
+ANSWERED_IN_PROTOCOL: Final = "answered-in-protocol"
+REPLY_NOT_UNDERSTOOD: Final = "reply-not-understood"
+OPEN_OR_FILTERED: Final = "open-or-filtered"
 CONTROL_PORTS_ANSWER: Final = "control-ports-answer"
 RESET_AFTER_HANDSHAKE: Final = "reset-after-handshake"
 NEVER_ACKNOWLEDGED: Final = "never-acknowledged"
@@ -62,6 +65,12 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         HANDSHAKE_NEVER_COMPLETES: "SYN scans get an answer, but no handshake ever completes.",
         CLOSED_WHEN_ASKED_AGAIN: "Discovery named it open; every later method was refused.",
         REFUSED: "It was expected to be open, was refused, and no method found it open.",
+        ANSWERED_IN_PROTOCOL: "Two methods got a reply by UDP, and one reply answers a request of "
+        "portproof's own in the protocol of the port.",
+        REPLY_NOT_UNDERSTOOD: "Several methods got a reply by UDP, but none that answers a request "
+        "of portproof's own in the protocol of the port.",
+        OPEN_OR_FILTERED: "It was expected to be open, and by UDP nobody answered: a service that "
+        "keeps silent and a filter look alike.",
         NO_ANSWER: "It was expected to be open, and no method got an answer.",
         ICMP_REFUSED: "A firewall or router refused the probes with an ICMP message.",
         METHODS_DISAGREE: "The re-scans are used up and the methods still disagree.",

@@ -1,6 +1,6 @@
 """Every endpoint with a verdict, column by column, for a table that draws only what is in sight.
 
-Each column is a list of numbers. Those of ``port`` and ``confidence`` (in hundredths) are the
+Each column is a list of numbers. Those of ``port`` and ``confidence`` (in per cent) are the
 values; all others are places in the column's list of words. The words stand in sorting order, so
 that the page sorts any column by comparing numbers, and filters a text by looking at each word
 once: 100,000 rows take milliseconds.
@@ -16,7 +16,7 @@ from pipeline.addresses import number_of
 from pipeline.model import Observation
 from pipeline.render.document import Finding
 from pipeline.render.text import visible
-from pipeline.render.words import CHANGES, VERDICTS, hundredths, service_text
+from pipeline.render.words import CHANGES, VERDICTS, percent, service_text
 
 _LABEL_LIMIT: Final = 96
 _VERDICT_ORDER: Final = {kind: place for place, kind in enumerate(VERDICTS)}
@@ -31,7 +31,7 @@ def inventory(findings: Sequence[Finding]) -> dict[str, Any]:
     words: dict[str, list[str]] = {}
     columns: dict[str, list[int]] = {
         "port": [finding.verdict.endpoint.port for finding in findings],
-        "confidence": [hundredths(finding.verdict.confidence) for finding in findings],
+        "confidence": [percent(finding.verdict.confidence) for finding in findings],
     }
     for name, word in _WORD_COLUMNS.items():
         found = [word(finding) for finding in findings]

@@ -106,14 +106,18 @@ def service_text(service: Service | None, limit: int) -> str:
     return visible(service.label, limit) + guessed
 
 
-def hundredths(confidence: float) -> int:
-    """A confidence in hundredths; 100 only when it is 1, because 0.998 is not certainty."""
-    return min(round(100 * confidence), 99 if confidence < 1 else 100)
+_ALMOST: Final = 100
+
+
+def percent(confidence: float) -> int:
+    """A confidence in whole per cent, to sort by; 100 stands for all that is more than 99."""
+    return _ALMOST if confidence > 0.99 else round(100 * confidence)
 
 
 def confidence_text(confidence: float) -> str:
-    """``0.97``."""
-    return f"{hundredths(confidence) / 100:.2f}"
+    """``97 %``, and ``>99 %`` for more than that: nothing here is certain."""
+    whole = percent(confidence)
+    return ">99 %" if whole == _ALMOST else f"{whole} %"
 
 
 def round_name(observation: Observation) -> str:

@@ -112,7 +112,7 @@ class Inventory {
         control.append(element("option", { value: place }, word || "none"));
       });
     } else {
-      const hints = { ports: "22,80-90", least: "at least", text: "" };
+      const hints = { ports: "22,80-90", least: "at least, %", text: "" };
       control = element("input", { "aria-label": label, placeholder: hints[column.filter], autocomplete: "off", spellcheck: "false" });
     }
     control.addEventListener("input", () => this.update());
@@ -147,7 +147,8 @@ class Inventory {
     if (column.filter === "choice") return (place) => place === Number(text);
     if (column.filter === "ports") return portTest(text);
     if (column.filter === "least") {
-      const least = Math.round(100 * Number(text.replace(/^[^\d.]+/, "")));
+      const number = Number(text.replace(/^[^\d.]+/, "").replace(/\s*%$/, ""));
+      const least = number <= 1 ? 100 * number : number;
       return Number.isNaN(least) ? null : (value) => value >= least;
     }
     return wordTest(this.lowered[column.name], (word) => word.includes(text));
@@ -221,7 +222,7 @@ class Inventory {
 
   text(name, row) {
     const value = this.data.columns[name][row];
-    if (name === "confidence") return (value / 100).toFixed(2);
+    if (name === "confidence") return value === 100 ? ">99 %" : `${value} %`;
     return name === "port" ? String(value) : this.data.words[name][value];
   }
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.decide import reasons
 from pipeline.model import ChangeKind, Hole, Method, VerdictKind
@@ -23,6 +25,7 @@ from pipeline.render.words import (
     PURPOSES,
     VERDICTS,
     confidence_text,
+    percent,
     service_text,
 )
 from tests.render import documents as d
@@ -45,9 +48,19 @@ def test_every_word_of_the_model_has_words_for_people() -> None:
 
 
 def test_what_is_not_quite_certain_is_not_called_certain() -> None:
-    assert confidence_text(0.9999) == "0.99"
-    assert confidence_text(1.0) == "1.00"
-    assert confidence_text(0.555) == "0.56"
+    assert confidence_text(0.9999) == ">99 %"
+    assert confidence_text(1.0) == ">99 %"
+    assert confidence_text(0.9901) == ">99 %"
+    assert confidence_text(0.99) == "99 %"
+    assert confidence_text(0.555) == "56 %"
+    assert confidence_text(0.0) == "0 %"
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_higher_confidence_is_never_shown_as_a_lower_one(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert percent(low) <= percent(high)
+    assert "100" not in confidence_text(high)
 
 
 def test_a_service_that_only_the_port_number_suggests_is_marked() -> None:

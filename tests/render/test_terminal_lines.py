@@ -19,7 +19,7 @@ def test_the_story_of_an_endpoint_is_its_evidence_and_then_what_it_adds_up_to() 
         "(no-response)",
         "  2026-11-03 02:36:30Z  nmap SYN scan (re-scan 2): closed (reset)",
         "  2026-11-03 02:36:34Z  nmap connect scan (re-scan 2): open (syn-ack)",
-        "  => unresolved (methods-disagree), confidence 0.50",
+        "  => unresolved (methods-disagree), confidence 50 %",
         "     The re-scans are used up and the methods still disagree.",
     ]
 
@@ -45,7 +45,7 @@ def test_an_endpoint_that_nobody_observed_has_a_story_too() -> None:
     assert endpoint_story(documents.unknown("10.80.3.9:161")) == [
         "10.80.3.9:161/tcp",
         "  no observation",
-        "  => unknown (gave-up), confidence 0.00",
+        "  => unknown (gave-up), confidence 0 %",
         "     The tool gave up on it: there is no evidence.",
     ]
 

@@ -26,18 +26,26 @@ def init(
     ] = DEFAULT_FILE,
 ) -> int:
     """Write a commented engagement file to start from; never over an existing one."""
+    import shlex
     from datetime import UTC, datetime
 
     from pipeline.engagement import new_engagement
     from pipeline.errors import UsageError
     from pipeline.files import write_whole
+    from pipeline.render.text import visible
 
     if os.path.lexists(file):  # a link that leads nowhere is somebody's, too
         raise UsageError(
             "the file exists and was left alone", where=str(file), hint="name another one"
         )
+    new = not file.parent.exists()
     write_whole(file, new_engagement(datetime.now(UTC).date()))
-    print(f"{file} written. Fill in who authorised what, then: portproof check {file}")
+    made = f"{file.parent} made, readable by you alone.\n" if new else ""
+    text = (
+        f"{made}{file} written, readable by you alone. Fill in who authorised what, then: "
+        f"portproof check {shlex.quote(str(file))}"
+    )
+    print(visible(text, newlines=True))
     return 0
 
 

@@ -77,7 +77,12 @@ def test_init_writes_what_check_accepts_and_never_over_a_file(
     assert (again.code, again.out) == (2, "")
     assert "engagement.yml: the file exists and was left alone" in again.err
     assert path.read_text() == "mine"
-    assert portproof("init", "deep/er/second.yml").code == 0
+    deep = portproof("init", "deep/er/second.yml")
+    assert deep.code == 0
+    assert deep.out.startswith("deep/er made, readable by you alone.\ndeep/er/second.yml written")
+    assert "made" not in made.out + portproof("init", "deep/er/third.yml").out
+    assert (tmp_path / "deep").stat().st_mode & 0o777 == 0o700
+    assert "portproof check 'a b/x.yml'" in portproof("init", "a b/x.yml").out
     assert load(tmp_path / "deep" / "er" / "second.yml").client == "Example Ltd"
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.addresses import AddressSet, number_of
 from pipeline.errors import ToolError
+from pipeline.model import Protocol
 from pipeline.process import capture, find_program, refuse_foreign_config
 
 CAP_NET_RAW: Final = 13
@@ -186,8 +187,8 @@ def raise_open_files(wanted: int) -> int:
     return allowed
 
 
-def ports_by_frequency(nmap: Path) -> tuple[int, ...]:
-    """TCP ports, the one most often found open first, from nmap's own ``nmap-services``.
+def ports_by_frequency(nmap: Path, protocol: Protocol = Protocol.TCP) -> tuple[int, ...]:
+    """Ports, the one most often found open first, from nmap's own ``nmap-services``.
 
     Raises :class:`ToolError` when the table cannot be found beside the program.
     """
@@ -202,19 +203,19 @@ def ports_by_frequency(nmap: Path) -> tuple[int, ...]:
             text = (folder / "nmap-services").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        return _frequencies(text)
+        return _frequencies(text, f"/{protocol}")
     raise ToolError(
         "nmap's table of port frequencies (nmap-services) was not found",
         hint="install nmap's data files, or name the ports in the engagement",
     )
 
 
-def _frequencies(text: str) -> tuple[int, ...]:
+def _frequencies(text: str, protocol: str) -> tuple[int, ...]:
     found: dict[int, float] = {}
     for line in text.splitlines():
         fields = line.partition("#")[0].split()
-        if len(fields) >= 3 and fields[1].endswith("/tcp"):
-            port, frequency = fields[1].removesuffix("/tcp"), fields[2]
+        if len(fields) >= 3 and fields[1].endswith(protocol):
+            port, frequency = fields[1].removesuffix(protocol), fields[2]
             sound = re.fullmatch("[0-9]{1,5}", port) and re.fullmatch("[0-9]+[.]?[0-9]*", frequency)
             if sound and 1 <= int(port) <= 65535:
                 found[int(port)] = float(frequency)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pipeline import __version__
 from pipeline.addresses import EVERY_IPV6, Address, AddressSet
+from pipeline.datagrams import GUESSED_PORTS
+from pipeline.decide import udp_tasks
 from pipeline.decide.pace import Ceilings, batch_size
 from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
 from pipeline.errors import ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Policy, RunPlan
-from pipeline.ports import ALL_PORTS, PortSet
+from pipeline.ports import ALL_PORTS, PortSet, PortSpec, ProtocolPorts
 from pipeline.tools.nmap import affordable_scripts, version_packets
 from pipeline.vantage import Survey, ports_by_frequency
 
+_UDP_WITHOUT_PRIVILEGE = (
+    "without the privilege to send raw packets UDP ports are only asked by portproof's own "
+    "questions: what answers them is likely to be open, and nothing confirms it"
+)
 _HIGH_PORTS = PortSet(((20000, 60999),))
 
 
@@ -55,7 +62,7 @@ def authorise(
         included=resolved.scope.included,
         excluded=resolved.scope.excluded,
         names=tuple((name, tuple(map(str, addresses))) for name, addresses in resolved.names),
-        ports=str(engagement.ports),
+        ports=str(ProtocolPorts(tcp=engagement.ports, udp=engagement.udp_ports)),
         profile=engagement.profile.name,
         outputs=engagement.outputs,
         policy=policy,
@@ -79,14 +86,18 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
     if nmap is None:
         raise next((e for e in survey.missing if "nmap" in e.what), ToolError("nmap is missing"))
     profile, limits = engagement.profile, engagement.limits
-    by_frequency = ports_by_frequency(nmap.path) if engagement.ports.top else ()
-    ports = engagement.ports.resolve(by_frequency)
+    ports = _resolve(engagement.ports, nmap.path, Protocol.TCP)
+    udp_ports = _resolve(engagement.udp_ports, nmap.path, Protocol.UDP)
     sweep, methods, notes = _methods(survey)
+    if udp_ports and not nmap.raw:
+        notes += (_UDP_WITHOUT_PRIVILEGE,)
     version_probe, scripts, more = _versions(profile, limits.rate_per_host)
     notes += more
-    control_ports = _control_ports(ports, profile.control_ports, seed)
+    control_ports = _control_ports(ports | udp_ports, profile.control_ports, seed)
     policy = Policy(
         ports=ports,
+        udp_ports=udp_ports,
+        no_guess_ports=PortSet() if profile.snmp_public else GUESSED_PORTS,
         ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
         concurrency=limits.concurrency,
         sweep=sweep,
@@ -117,6 +128,10 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         vantage=engagement.vantage.name,
     )
     return policy, notes
+
+
+def _resolve(spec: PortSpec, nmap: Path, protocol: Protocol) -> PortSet:
+    return spec.resolve(ports_by_frequency(nmap, protocol) if spec.top else ())
 
 
 def _versions(profile: Profile, ceiling: int) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
@@ -188,27 +203,32 @@ def _first(ports: PortSet) -> PortSet:
 
 
 def batches(plan: RunPlan, expected: Sequence[Endpoint]) -> Iterator[Batch]:
-    """Cut the scope into host-complete batches; each knows what is expected to be open in it."""
+    """Cut the scope into host-complete batches of one protocol, those of TCP first.
+
+    Each knows what is expected to be open in it.
+    """
     policy = plan.policy
-    size = batch_size(
-        len(policy.ports),
-        policy.ceilings,
-        passes=policy.masscan_retries + 1,
+    tcp = batch_size(len(policy.ports), policy.ceilings, passes=policy.masscan_retries + 1)
+    parts = (
+        (Protocol.TCP, policy.ports, tcp),
+        (Protocol.UDP, policy.udp_ports, udp_tasks.hosts_per_batch(policy)),
     )
-    by_address: dict[Address, list[Endpoint]] = {}
-    for endpoint in sorted(set(expected), key=lambda e: e.sort_key):
-        by_address.setdefault(endpoint.address, []).append(endpoint)
-    for number, targets in enumerate(plan.scope.targets().slices(size), start=1):
-        inside = [
-            endpoint
-            for address, endpoints in by_address.items()
-            if address in targets
-            for endpoint in endpoints
-        ]
-        yield Batch(
-            number=number,
-            targets=targets,
-            protocol=Protocol.TCP,
-            ports=policy.ports,
-            expected=tuple(inside),
-        )
+    number = 0
+    for protocol, ports, size in parts:
+        by_address: dict[Address, list[Endpoint]] = {}
+        for endpoint in sorted({e for e in expected if e.protocol is protocol}):
+            by_address.setdefault(endpoint.address, []).append(endpoint)
+        for targets in plan.scope.targets().slices(size) if ports else ():
+            number += 1
+            yield Batch(
+                number=number,
+                targets=targets,
+                protocol=protocol,
+                ports=ports,
+                expected=tuple(
+                    endpoint
+                    for address, endpoints in by_address.items()
+                    if address in targets
+                    for endpoint in endpoints
+                ),
+            )

@@ -22,7 +22,7 @@ from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError
 from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
-from pipeline.model import Endpoint, Purpose, RunState, TaskState, VerdictKind
+from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.render.document import RunDocument
 from pipeline.render.text import visible
@@ -92,12 +92,13 @@ def _file_batches(run: RunRecord, store: Store, canaries: Sequence[Endpoint]) ->
     expected = list(canaries)
     if plan.previous_run is not None:
         admitted = plan.scope.admitted
+        asked = {Protocol.TCP: plan.policy.ports, Protocol.UDP: plan.policy.udp_ports}
         expected += [
             endpoint
             for endpoint, verdict in store.verdicts(plan.previous_run).items()
             if verdict.kind in _EXPECTED_AGAIN
             and endpoint.address in admitted
-            and endpoint.port in plan.policy.ports
+            and endpoint.port in asked[endpoint.protocol]
         ]
     Ledger(store, run).add_batches(batches(plan, expected))
 

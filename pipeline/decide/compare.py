@@ -171,10 +171,14 @@ def _differences(before: RunPlan, after: RunPlan) -> Iterator[str]:
     if old != new:
         more, less = (new - old).size, (old - new).size
         yield f"the scope differs: {more} addresses more and {less} less than before"
-    then_asked, now_asked = before.policy.ports, after.policy.ports
-    if then_asked != now_asked:
+    pairs_of_ports = (
+        (before.policy.ports, after.policy.ports),
+        (before.policy.udp_ports, after.policy.udp_ports),
+    )
+    if any(then_asked != now_asked for then_asked, now_asked in pairs_of_ports):
         # The same words can mean other ports: top:1000 depends on nmap's table.
-        more, less = len(now_asked - then_asked), len(then_asked - now_asked)
+        more = sum(len(now_asked - then_asked) for then_asked, now_asked in pairs_of_ports)
+        less = sum(len(then_asked - now_asked) for then_asked, now_asked in pairs_of_ports)
         yield (
             f"the ports differ: {before.ports} before, {after.ports} now; "
             f"{more} more and {less} less than before"

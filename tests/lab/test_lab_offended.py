@@ -23,9 +23,19 @@ def test_a_blocking_network_falls_silent_for_a_while_to_who_asks_too_fast(
     mine = pairs(e for e in endpoints(difficult, "blocking") if e.address == host.address)
     assert heard(difficult, mine[:3], pause=CALM) == {"data"}
     assert heard(difficult, others(difficult, host, 3), pause=CALM) == {"refused"}
+    # Twenty at once are not too many, when nobody has asked for a second.
+    time.sleep(1.0)
+    assert heard(difficult, others(difficult, host, 20)) == {"refused"}
+    assert heard(difficult, mine[:3], pause=CALM) == {"data"}
+    # The network counts, not the host.
+    living = {one.address for one in hosts(difficult, "blocking")}
+    network = next(n for n in difficult.plan.share.include if host.address in n)
+    dead = next(address for address in network if address not in living)
     began = time.monotonic()
-    assert "silent" in heard(difficult, others(difficult, host, 30), patience=0.3)
+    heard(difficult, [(str(dead), port) for port in range(1, 31)], patience=0.3)
     assert heard(difficult, mine[:2], patience=0.3) == {"silent"}
+    bystander = pairs(e for e in endpoints(difficult, "serving"))[:3]
+    assert "silent" not in heard(difficult, bystander)
     time.sleep(max(0.0, began + BLOCK_SECONDS + 0.7 - time.monotonic()))
     assert heard(difficult, mine[:3], pause=CALM) == {"data"}
 

@@ -68,6 +68,9 @@ def test_a_deceiving_host_shows_a_fast_source_every_port_open_for_a_while(
     closed = others(difficult, host, 3)
     assert heard(difficult, mine, pause=CALM) == {"data"}
     assert heard(difficult, closed, pause=CALM) == {"refused"}
+    # Thirty at once are not too many, when nobody has asked for a second.
+    time.sleep(1.0)
+    assert heard(difficult, others(difficult, host, 30)) == {"refused"}
     began = time.monotonic()
     talk(difficult, others(difficult, host, 45), patience=0.3)
     assert heard(difficult, closed + mine[:3], pause=CALM) == {"acknowledged"}

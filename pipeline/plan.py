@@ -27,7 +27,8 @@ class Policy:
     second for each network. ``second_looks`` is how often at most the silent ports of a host that
     answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
     time of the rescans, which go on for ``until_settled`` where the delays are used up before.
-    ``ports`` are those of TCP. To ``no_guess_ports`` of UDP only our own questions go: nmap would
+    ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
+    asked again. ``ports`` are those of TCP. To ``no_guess_ports`` of UDP only our own questions go: nmap would
     guess the community of an SNMP agent there.
     """
 
@@ -61,6 +62,8 @@ class Policy:
     second_looks: int = 0
     watch_looks: int = 0
     until_settled: float = 0.0
+    sample_share: float = 0.0
+    seed: int = 0
     udp_ports: PortSet = field(default_factory=PortSet)
     no_guess_ports: PortSet = field(default_factory=PortSet)
 

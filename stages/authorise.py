@@ -42,7 +42,7 @@ def authorise(
     """
     engagement.authorisation.require(now)
     resolved = resolve_scope(engagement, resolver)
-    policy, notes = _policy(engagement, survey, seed)
+    policy, notes = _policy(engagement, survey, seed, resolved.scope.admitted.size)
     allowed = engagement.authorisation
     return RunPlan(
         engagement_file=str(engagement.path),
@@ -81,7 +81,9 @@ def _document(engagement: Engagement) -> Iterator[tuple[str, str]]:
         yield "document SHA-256", allowed.document_sha256 or ""
 
 
-def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, tuple[str, ...]]:
+def _policy(
+    engagement: Engagement, survey: Survey, seed: int, addresses: int
+) -> tuple[Policy, tuple[str, ...]]:
     nmap = survey.tool("nmap")
     if nmap is None:
         raise next((e for e in survey.missing if "nmap" in e.what), ToolError("nmap is missing"))
@@ -110,6 +112,8 @@ def _policy(engagement: Engagement, survey: Survey, seed: int) -> tuple[Policy, 
         gentle_pace=min(profile.gentle_pace, limits.rate_per_host),
         second_looks=profile.second_looks,
         watch_looks=profile.watch_looks,
+        sample_share=profile.sample / max(1, addresses * len(ports)),
+        seed=seed,
         fragile_ports=profile.fragile_ports,
         rescan_delays=engagement.rescan_delays,
         masscan_retries=profile.masscan_retries,

@@ -19,6 +19,7 @@ from pipeline.decide.canaries import baseline, canaries_due, hosts_of
 from pipeline.decide.looks import looks
 from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate
 from pipeline.decide.questions import ended, sweep_rounds, with_purpose
+from pipeline.decide.sampling import sample
 from pipeline.decide.standing import standings
 from pipeline.model import Evidence, Method, Protocol, Purpose, StageName, Task
 from pipeline.plan import Policy
@@ -49,8 +50,11 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
                 yield from _sweep(evidence, policy, some, number)
             yield from due
             return
+    more = list(looks(evidence, standings(evidence), policy, busy=hosts_of(due)))
     yield from due
-    yield from looks(evidence, standings(evidence), policy, busy=hosts_of(due))
+    yield from more
+    if not due and not more and ended(with_purpose(evidence, Purpose.CANARY, Purpose.SECOND_LOOK)):
+        yield from sample(evidence, policy)
 
 
 def _sweep(evidence: Evidence, policy: Policy, wanted: PortSet, round_: int) -> Iterator[Task]:

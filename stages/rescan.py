@@ -42,7 +42,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy
 
-_BELIEVED = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
+_WATCHED = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.UNRESOLVED})
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
@@ -127,7 +127,7 @@ def _watch(
     rounds: Iterable[TaskRecord],
 ) -> Iterator[Task]:
     """All looks at endpoints that are believed and not watched yet, each at its own time."""
-    believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _BELIEVED}
+    believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _WATCHED}
     new = believed - asked(evidence, Method.HANDSHAKE, Purpose.WATCH)
     if not new:
         return

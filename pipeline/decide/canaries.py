@@ -9,7 +9,15 @@ from typing import Final
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.grouping import exact_groups
 from pipeline.decide.questions import rounds_unsound, unanswered, with_purpose
-from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, living, standings
+from pipeline.decide.standing import (
+    SEARCHES,
+    Mood,
+    Standings,
+    by_network,
+    living,
+    networks,
+    standings,
+)
 from pipeline.model import (
     Endpoint,
     Evidence,
@@ -34,21 +42,18 @@ def baseline(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     batch = evidence.batch
     if not policy.canary_ports or len(batch.ports) < WORTH_IT:
         return
-    for addresses in batch.targets.addresses.slices(256):
-        for version in (4, 6):
-            family = addresses.family(version)
-            if family:
-                yield Task(
-                    batch=batch.number,
-                    stage=StageName.DISCOVER,
-                    method=Method.HANDSHAKE,
-                    purpose=Purpose.CANARY,
-                    targets=batch.targets.only(family),
-                    protocol=batch.protocol,
-                    ports=policy.canary_ports,
-                    vantage=policy.vantage,
-                    pace=policy.gentle_pace,
-                )
+    for addresses in networks(batch.targets.addresses):
+        yield Task(
+            batch=batch.number,
+            stage=StageName.DISCOVER,
+            method=Method.HANDSHAKE,
+            purpose=Purpose.CANARY,
+            targets=batch.targets.only(addresses),
+            protocol=batch.protocol,
+            ports=policy.canary_ports,
+            vantage=policy.vantage,
+            pace=policy.gentle_pace,
+        )
 
 
 def canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
@@ -92,7 +97,7 @@ def _due(known: Standings, address: Address, searched: float, policy: Policy) ->
         if tried <= len(policy.canary_waits):
             return last.time + policy.canary_waits[tried - 1]
         return None
-    return 0.0 if last is None or last.time < searched or last.round == 0 else None
+    return 0.0 if searched and (last is None or last.time < searched) else None
 
 
 def _searched(evidence: Evidence) -> dict[Address, float]:

@@ -76,8 +76,14 @@ def looks(
             # One piece at a time, for the whole network.
             if len(ready) == len(addresses):
                 yield from _gentle(evidence, policy, history, ready)
-        elif addresses[0] not in policy.beyond_sweep:
-            yield from _ordinary(evidence, policy, history, ready)
+        else:
+            # nmap has repeated its own sweep already: only whoever does not hear it is left.
+            yield from _ordinary(
+                evidence,
+                policy,
+                history,
+                [a for a in ready if a not in policy.beyond_sweep or history.deaf_to_syn(a)],
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,11 @@ def _ordinary(
     evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
 ) -> Iterator[Task]:
     done = _rounds(evidence, addresses)
-    if done >= policy.second_looks or not _worth_it(evidence, history, addresses, done):
+    if (
+        not addresses
+        or done >= policy.second_looks
+        or not _worth_it(evidence, history, addresses, done)
+    ):
         return
     yield from _tasks(evidence, policy, history, addresses, round_=done + 1, pace=0.0)
 

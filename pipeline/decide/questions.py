@@ -34,6 +34,7 @@ from pipeline.ports import PortSet
 _ENDED = frozenset({TaskState.SETTLED, TaskState.FAILED})
 
 
+_NAMING = SEARCHES | {Purpose.SAMPLE}
 TRIP_WIRES = PortSet.of((23,))
 """Ports that intrusion traps are tied to most: after them, every other answer is in doubt."""
 
@@ -91,11 +92,11 @@ def unanswered(evidence: Evidence, *purposes: Purpose) -> AddressSet:
 
 
 def named(evidence: Evidence) -> set[Endpoint]:
-    """Endpoints that a search called open, or that are expected to be."""
+    """Endpoints that a search or a sample called open, or that are expected to be."""
     found = {
         endpoint
         for endpoint, heard in evidence.observations.items()
-        if any(o.purpose in SEARCHES and o.state is PortState.OPEN for o in heard)
+        if any(o.purpose in _NAMING and o.state is PortState.OPEN for o in heard)
     }
     return found | set(evidence.batch.expected)
 

@@ -14,6 +14,7 @@ SILENT_LISTENER: Final = "silent-listener"
 ONE_METHOD: Final = "one-method"
 NO_CONTROL: Final = "no-control"
 HANDSHAKE_MISSING: Final = "handshake-missing"
+NOT_LISTENED: Final = "not-listened"
 OPEN_THEN_CLOSED: Final = "open-then-closed"
 LOAD_BALANCED: Final = "load-balanced"
 ANSWERED_ON_PATH: Final = "answered-on-path"
@@ -51,6 +52,8 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         NO_CONTROL: "The handshake completes, but no control port of this host could be asked, so "
         "a device that answers for every port is not ruled out.",
         HANDSHAKE_MISSING: "Scans found it open, but no completed handshake is on record.",
+        NOT_LISTENED: "Handshakes completed, but only in passing: none is on record after which "
+        "somebody stayed to listen.",
         OPEN_THEN_CLOSED: "The same method found it open at one time and closed at another.",
         LOAD_BALANCED: "Of several connections at the same moment some were accepted and others "
         "refused: more than one machine answers for it, and not on all of them it is open.",

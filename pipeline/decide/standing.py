@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from pipeline.addresses import Address, AddressSet, address_at, number_of
+from pipeline.addresses import Address, AddressSet, number_of
 from pipeline.model import Endpoint, Evidence, Observation, PortState, Purpose
 
 SEARCHES: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK})
 """Purposes of tasks that look for open ports where nobody named one."""
 _NETWORK_BITS: Final = 8
-_TURNED_AT_LEAST: Final = 2
-"""Canaries of one network that must have turned before a refusal counts as a block: a single one
-may simply have closed."""
+_TURNED_AT_LEAST: Final = 3
+"""Canaries of one network that must have turned before a refusal counts as a block: one or two
+endpoints may simply have closed."""
 
 
 class Mood(StrEnum):
@@ -262,6 +262,12 @@ def living(evidence: Evidence, known: Standings) -> frozenset[Address]:
     return frozenset(found)
 
 
-def first_address(network: int) -> Address:
-    """The lowest address of a neighbourhood that :func:`by_network` gathered."""
-    return address_at(network << _NETWORK_BITS)
+def networks(addresses: AddressSet) -> Iterator[AddressSet]:
+    """A set of addresses cut into its neighbourhoods, in numeric order."""
+    pieces: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for first, last in addresses.ranges:
+        for network in range(first >> _NETWORK_BITS, (last >> _NETWORK_BITS) + 1):
+            low, high = network << _NETWORK_BITS, (network + 1 << _NETWORK_BITS) - 1
+            pieces[network].append((max(first, low), min(last, high)))
+    for network in sorted(pieces):
+        yield AddressSet.of(pieces[network])

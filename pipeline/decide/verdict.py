@@ -11,20 +11,18 @@ observations never matters, only their times. Three ideas carry them:
   (RST) does.
 * A verdict never rests on what was not asked.
 
-Confidence: with supporting methods m in favour of the verdict, each with a weight w(m) that says
-how often it is right when it stands alone, confidence = 1 - prod(1 - w(m)), as for independent
-witnesses, times 0.8 for each method whose last word speaks against it. It depends on the *set* of
-(method, answer) pairs only, so hearing the same again never lowers it.
+How sure a verdict is, is another question: confidence.py answers it from the same observations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide import reasons
+from pipeline.decide.confidence import confidence, posterior
+from pipeline.decide.likelihoods import Hypothesis
 from pipeline.model import (
     Aftermath,
     Endpoint,
@@ -37,20 +35,6 @@ from pipeline.model import (
     VerdictKind,
 )
 
-_WEIGHTS: Final[Mapping[Method, float]] = MappingProxyType(
-    {
-        Method.MASSCAN_SYN: 0.6,
-        Method.NMAP_SYN: 0.7,
-        Method.NMAP_CONNECT: 0.8,
-        Method.HANDSHAKE: 0.9,
-        Method.NMAP_VERSION: 0.95,
-        Method.NMAP_UDP: 0.5,
-        Method.DATAGRAM: 0.9,
-        Method.IMPORTED: 0.5,
-    }
-)
-_SPEECH_WEIGHT: Final = 0.99
-_DISSENT: Final = 0.8
 _ICMP: Final = frozenset(
     {"admin-prohibited", "host-prohibited", "net-prohibited", "communication-prohibited"}
     | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}
@@ -169,8 +153,14 @@ class _Hearing:
     @property
     def changed_its_mind(self) -> bool:
         """One method heard both open and a refusal, at different times."""
-        refused = {o.method for o in self.everything if o.state is PortState.CLOSED}
-        return bool(self.ever_open & refused)
+        opened = {_kin(o.method) for o in self.everything if o.state is PortState.OPEN}
+        refused = {_kin(o.method) for o in self.everything if o.state is PortState.CLOSED}
+        return bool(opened & refused)
+
+
+def _kin(method: Method) -> Method:
+    """Methods whose first packet is the same ask the same question."""
+    return Method.NMAP_SYN if method is Method.NMAP_VERSION else method
 
 
 def _order(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
@@ -216,9 +206,20 @@ def decide(
         endpoint=endpoint,
         kind=kind,
         reason=reason,
-        confidence=_confidence(hearing, kind),
+        confidence=confidence(kind, _posterior(hearing, facts)),
         observations=tuple(sorted({*set_aside, *(o.number for o in hearing.everything)})),
         service=_service(hearing),
+    )
+
+
+def _posterior(hearing: _Hearing, facts: HostFacts) -> Mapping[Hypothesis, float]:
+    return posterior(
+        hearing.everything,
+        controls_open=facts.open_,
+        controls_refused=facts.refused,
+        controls_silent=max(0, facts.asked - facts.open_ - facts.refused),
+        control_banners=facts.banners,
+        ttl_nearer=_nearer_than_the_host(hearing, facts) if facts.refusal_ttls else None,
     )
 
 
@@ -241,6 +242,8 @@ def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
         return VerdictKind.ARTEFACT, artefact
     if hearing.methods_saying(PortState.CLOSED):
         return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
+    if handshake.aftermath is None and not _identified(hearing):
+        return VerdictKind.LIKELY, reasons.NOT_LISTENED
     proof = _presence(hearing, handshake, facts)
     if proof is None:
         code = reasons.NO_CONTROL if not facts.asked else reasons.SILENT_LISTENER
@@ -350,35 +353,3 @@ def _service(hearing: _Hearing) -> Service | None:
         if observation.banner:
             return Service(banner=observation.banner)
     return None
-
-
-_IN_FAVOUR: Final[Mapping[VerdictKind, frozenset[PortState]]] = MappingProxyType(
-    {
-        VerdictKind.CONFIRMED: frozenset({PortState.OPEN}),
-        VerdictKind.LIKELY: frozenset({PortState.OPEN}),
-        VerdictKind.ARTEFACT: frozenset({PortState.OPEN, PortState.FILTERED}),
-        VerdictKind.TRANSIENT: frozenset({PortState.OPEN, PortState.CLOSED}),
-        VerdictKind.REFUTED: frozenset({PortState.CLOSED}),
-        VerdictKind.FILTERED: frozenset({PortState.FILTERED}),
-    }
-)
-
-
-def _confidence(hearing: _Hearing, kind: VerdictKind) -> float:
-    favoured = _IN_FAVOUR.get(kind)
-    if favoured is None:
-        return 0.0
-    doubt = 1.0
-    for method in sorted({o.method for o in hearing.everything if o.state in favoured}):
-        doubt *= 1.0 - _weight(hearing, method)
-    against = PortState.CLOSED if PortState.CLOSED not in favoured else PortState.OPEN
-    dissenters = 0
-    if against not in favoured:
-        later = {o.method for o in hearing.asked_later}
-        dissenters = len(hearing.methods_saying(against) & later)
-    return round((1.0 - doubt) * _DISSENT**dissenters, 4)
-
-
-def _weight(hearing: _Hearing, method: Method) -> float:
-    spoke = any(o.aftermath is Aftermath.DATA for o in hearing.everything if o.method is method)
-    return _SPEECH_WEIGHT if spoke else _WEIGHTS[method]

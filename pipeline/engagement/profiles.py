@@ -106,6 +106,7 @@ class ProfileDocument(Strict):
     gentle_pace: Annotated[float, Field(ge=0.1, le=1000)]
     second_looks: Annotated[int, Field(ge=0, le=6)]
     watch_looks: Annotated[int, Field(ge=0, le=60)]
+    sample: Annotated[int, Field(ge=0, le=100_000)]
     rescan_delays: RescanDelays
     limits: _Limits
     fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
@@ -131,6 +132,7 @@ class ProfileDocument(Strict):
             gentle_pace=self.gentle_pace,
             second_looks=self.second_looks,
             watch_looks=self.watch_looks,
+            sample=self.sample,
             rescan_delays=tuple(self.rescan_delays),
             limits=Limits(
                 rate=self.limits.rate,

@@ -88,7 +88,8 @@ class Profile:
     an SNMP agent takes the community ``public``. Hosts that stop answering their canaries are waited
     for ``canary_waits``, one after the other (none: no canaries), and then asked at ``gentle_pace``
     probes a second; ``second_looks`` bounds how often silent ports of living hosts are asked again,
-    ``watch_looks`` is how often believed endpoints are looked at while rescans last.
+    ``watch_looks`` is how often believed endpoints are looked at while rescans last; ``sample``
+    endpoints that nobody called open are asked again.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Profile:
     gentle_pace: float = 8.0
     second_looks: int = 0
     watch_looks: int = 0
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ VOTES: Final = 10
 _CHANGES: Final = 3
 """Changes between accepted and refused in one vote that no flapping makes: a service that comes
 and goes every four seconds changes at most once in a second, or twice around a short gap."""
-_ACK, _NEWLINES, _FINS, _ANSWER = 1, 4, 3, 1
+_ACK, _NEWLINES, _FINS, _RESET, _ANSWER = 1, 4, 3, 1, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ class Manner:
     def packets(self) -> int:
         """What leaves for one handshake, with the worst luck at every step."""
         syns = min(math.floor(self.connect_timeout) + 1, math.ceil(wire.CONNECT_TIMEOUT_LIMIT))
-        return syns + _ACK + (_NEWLINES if self.speaks else 0) + _FINS + _ANSWER
+        farewell = _FINS if self.listen or self.speaks else _RESET
+        return syns + _ACK + (_NEWLINES if self.speaks else 0) + farewell + _ANSWER
 
 
 def manner(task: Task, policy: Policy) -> Manner:

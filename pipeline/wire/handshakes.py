@@ -46,6 +46,7 @@ CONNECT_TIMEOUT_LIMIT: Final = 6.0
 (``tcp_syn_linear_timeouts``, since Linux 6.5; older ones send at 0, 1 and 3 seconds.)
 """
 
+_NO_FAREWELL: Final = struct.pack("ii", 1, 0)
 _NEWLINE: Final = b"\r\n"
 _ACKNOWLEDGED_WITHIN: Final = 1.0
 _FAREWELL_WITHIN: Final = 0.3
@@ -96,8 +97,8 @@ async def handshake(
 
     When nothing came and ``speak`` is true, one CR LF is sent and we listen again, longer if the
     acknowledgement is still to come: one second, or the kernel's retransmission timeout if that is
-    more. The connection is ended in order (FIN) and its end is not waited for. At most
-    :data:`PACKETS_PER_HANDSHAKE` packets leave.
+    more. The connection is ended in order (FIN) and its end is not waited for; who neither listens
+    nor speaks resets it at once. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
 
     Times are in seconds; a ``connect_timeout`` beyond :data:`CONNECT_TIMEOUT_LIMIT` is cut. Raises
     :class:`~pipeline.errors.NotAdmitted` unless ``scope``, asked right before the connect, still
@@ -108,6 +109,9 @@ async def handshake(
     try:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             _prepare(sock, version, source_address, interface, source_port)
+            if not listen and not speak:
+                # A reset instead of a farewell: three packets in all, and nothing left behind.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
             scope().admit(target.address)
             return await _Conversation(sock, target, port).hold(
                 min(connect_timeout, CONNECT_TIMEOUT_LIMIT), listen, speak

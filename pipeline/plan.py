@@ -28,8 +28,8 @@ class Policy:
     answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
     time of the rescans, which go on for ``until_settled`` where the delays are used up before.
     ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
-    asked again. ``ports`` are those of TCP. To ``no_guess_ports`` of UDP only our own questions go: nmap would
-    guess the community of an SNMP agent there.
+    asked again. ``ports`` are those of TCP. For ``question_ports`` of UDP we have a question of our
+    own; to ``no_guess_ports`` nothing else goes, since nmap would guess a community of SNMP there.
     """
 
     ports: PortSet
@@ -65,6 +65,7 @@ class Policy:
     sample_share: float = 0.0
     seed: int = 0
     udp_ports: PortSet = field(default_factory=PortSet)
+    question_ports: PortSet = field(default_factory=PortSet)
     no_guess_ports: PortSet = field(default_factory=PortSet)
 
 

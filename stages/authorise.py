@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.addresses import EVERY_IPV6, Address, AddressSet
-from pipeline.datagrams import GUESSED_PORTS
+from pipeline.datagrams import GUESSED_PORTS, QUESTION_PORTS
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import Ceilings, batch_size
 from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
@@ -99,6 +99,7 @@ def _policy(
     policy = Policy(
         ports=ports,
         udp_ports=udp_ports,
+        question_ports=udp_ports & QUESTION_PORTS,
         no_guess_ports=PortSet() if profile.snmp_public else GUESSED_PORTS,
         ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
         concurrency=limits.concurrency,

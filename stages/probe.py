@@ -70,7 +70,9 @@ def _small(task: Task, policy: Policy) -> Iterator[Task]:
     limited by how much it asks.
     """
     ceilings = policy.ceilings
-    each = version_packets(policy.version_intensity, policy.scripts)
+    # The scripts are for TCP.
+    scripts = policy.scripts if task.protocol is Protocol.TCP else ()
+    each = version_packets(policy.version_intensity, scripts)
     ports_at_once = max(1, ceilings.rate_per_host // each)
     probes_at_once = max(1, int(ceilings.rate * MARGIN / 2) // each)
     ports = list(task.ports)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline import wire
 from pipeline.budget import Budget, Lease
+from pipeline.decide import udp_tasks
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.executor import Executor
 from pipeline.model import (
@@ -35,6 +37,7 @@ _SHOWN = 8
 _LISTED = 100
 
 _BY_ITSELF = "(a plain connection by portproof itself, which then listens)"
+_ASKED_BY_ITSELF = "(questions by portproof itself, each in the protocol of its port)"
 
 _Shape = tuple[Protocol, PortSet, tuple[int, ...]]
 
@@ -99,7 +102,7 @@ def preview(plan: RunPlan) -> dict[str, Any]:
         "rate": ceilings.rate,
         "rate_per_host": ceilings.rate_per_host,
         "discovery_methods": list(discovery.methods),
-        "methods": list(dict.fromkeys((*discovery.methods, *plan.policy.methods))),
+        "methods": list(dict.fromkeys((*discovery.methods, *_methods(plan.policy)))),
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
         "canary_ports": str(discovery.canaries),
@@ -107,6 +110,12 @@ def preview(plan: RunPlan) -> dict[str, Any]:
         "discovery_command_count": discovery.commands,
         "follow_up_commands": list(_follow_ups(plan, executor)),
     }
+
+
+def _methods(policy: Policy) -> tuple[Method, ...]:
+    """What corroborates, in both protocols."""
+    tcp = policy.methods if policy.ports else ()
+    return (*tcp, *(udp_tasks.methods(policy) if policy.udp_ports else ()))
 
 
 def _shape(batch: Batch, policy: Policy) -> _Shape:
@@ -149,7 +158,9 @@ def _lease(task: Task, plan: RunPlan, executor: Executor) -> Lease:
 
 def _line(task: Task, plan: RunPlan, executor: Executor) -> str:
     command = executor.command(task, _lease(task, plan, executor))
-    return " ".join(command.argv) if command else _BY_ITSELF
+    if command:
+        return " ".join(command.argv)
+    return _ASKED_BY_ITSELF if task.method is Method.DATAGRAM else _BY_ITSELF
 
 
 def _cost(task: Task, plan: RunPlan, executor: Executor) -> tuple[float, float]:
@@ -163,6 +174,11 @@ def _cost(task: Task, plan: RunPlan, executor: Executor) -> tuple[float, float]:
             return probes, masscan.seconds(task, rate, plan.policy)
         case Method.NMAP_SYN | Method.NMAP_CONNECT:
             return demand.packets / packets_per_probe(task.method, plan.policy), slowest + 1.0
+        case Method.NMAP_UDP:
+            return task.endpoints * (plan.policy.nmap_max_retries + 1), slowest + 1.0
+        case Method.DATAGRAM:
+            patience = wire.SENDS * wire.SECONDS_BETWEEN_SENDS
+            return task.endpoints * wire.SENDS, slowest + patience
         case _:
             gently = task.endpoints / task.pace if task.pace else 0.0
             return task.endpoints, max(slowest, gently) + 1.0
@@ -173,20 +189,31 @@ def _follow_ups(plan: RunPlan, executor: Executor) -> Iterator[str]:
 
     Which those will be is not known yet.
     """
-    batch: Batch | None = next(batches(plan, ()), None)
-    if batch is None or not plan.policy.ports:
-        return
+    policy = plan.policy
+    by_udp = (*udp_tasks.methods(policy), *([Method.NMAP_VERSION] if policy.privileged else []))
+    for protocol, asked_by in (
+        (Protocol.TCP, (*policy.methods, Method.NMAP_VERSION)),
+        (Protocol.UDP, by_udp),
+    ):
+        batch = next((b for b in batches(plan, ()) if b.protocol is protocol), None)
+        if batch is not None:
+            yield from _follow_ups_of(batch, asked_by, plan, executor)
+
+
+def _follow_ups_of(
+    batch: Batch, asked_by: Iterable[Method], plan: RunPlan, executor: Executor
+) -> Iterator[str]:
     first = next(batch.targets.slices(1))
-    port = PortSet.of([next(iter(plan.policy.ports))])
-    methods = [(method, Purpose.NAMED) for method in plan.policy.methods]
-    if plan.policy.version_probe:
-        methods.append((Method.NMAP_VERSION, Purpose.VERSION))
-    for method, purpose in methods:
+    port = PortSet.of([next(iter(batch.ports))])
+    for method in asked_by:
+        version = method is Method.NMAP_VERSION
+        if version and not plan.policy.version_probe:
+            continue
         task = Task(
             batch=1,
             stage=StageName.CORROBORATE,
             method=method,
-            purpose=purpose,
+            purpose=Purpose.VERSION if version else Purpose.NAMED,
             targets=first,
             protocol=batch.protocol,
             ports=port,

@@ -42,10 +42,21 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 )
 """In the order of ports. Several of one port are asked in turn."""
 
+QUESTION_PORTS: Final = PortSet.from_ranges(
+    ports for question in QUESTIONS for ports in question.ports.ranges
+)
+
 GUESSED_PORTS: Final = PortSet.parse("161,260,3401")
 """Where nmap's own payloads try the community ``public``, besides its version probes."""
 
-__all__ = ["GUESSED_PORTS", "QUESTIONS", "TOKEN_SIZE", "Question", "questions_for"]
+__all__ = [
+    "GUESSED_PORTS",
+    "QUESTIONS",
+    "QUESTION_PORTS",
+    "TOKEN_SIZE",
+    "Question",
+    "questions_for",
+]
 
 
 def questions_for(port: int, *, guess: bool) -> tuple[Question, ...]:

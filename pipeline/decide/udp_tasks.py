@@ -1,8 +1,8 @@
 """What is still to be asked about a UDP batch: a sweep, control ports, what was named, versions.
 
-Discovery is nmap's UDP scan, and corroboration is the same scan of exactly the named endpoints and
-a question of our own in the protocol of the port. Without the privilege to send raw packets there
-are only our own questions.
+Discovery is nmap's UDP scan of all ports, and a question of our own in the protocol of the port
+where we have one. Corroboration asks both about exactly the named endpoints. Without the privilege
+to send raw packets there are only our own questions.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _sweepers(ports: PortSet, policy: Policy) -> Iterator[tuple[Method, PortSet]
         yield Method.DATAGRAM, ports
         return
     yield Method.NMAP_UDP, ports - policy.no_guess_ports
-    yield Method.DATAGRAM, ports & policy.no_guess_ports
+    # Many services answer nothing but their own protocol, and nmap does not speak them all.
+    yield Method.DATAGRAM, ports & (policy.question_ports | policy.no_guess_ports)
 
 
 def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSet]:

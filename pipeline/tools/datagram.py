@@ -34,6 +34,7 @@ def demand(task: Task, _: Policy) -> Demand:
         hosts=task.targets.addresses,
         packets=task.targets.addresses.size * to_a_host,
         packets_to_a_host=to_a_host,
+        sweep=task.purpose is Purpose.SWEEP,
     )
 
 

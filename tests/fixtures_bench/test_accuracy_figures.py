@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.benchmark.contest import shared
 from fixtures.benchmark.figures import Figures, by_class, of_endpoint, share, total
 from fixtures.benchmark.judged import Claim, Judged, judge, of_others, of_run
 from fixtures.lab import Parameters, make
@@ -31,7 +32,8 @@ def entry(address: str, port: int, class_name: str = "serving", **other: Any) ->
 
 
 def host(address: str, class_name: str, default: str = "closed") -> dict[str, Any]:
-    return {"address": address, "class": class_name, "default": default}
+    verdicts = ["absent", "artefact"] if default == "pretends" else ["absent", "refuted"]
+    return {"address": address, "class": class_name, "default": default, "verdicts": verdicts}
 
 
 PRETENDED: dict[str, Any] = {"state": "closed", "verdicts": ["artefact", "absent"]}
@@ -42,6 +44,7 @@ FLAPPING: dict[str, Any] = {
 }
 TRUTH: dict[str, Any] = {
     "include": ["10.0.0.0/29", "10.0.1.0/29"],
+    "ports": "9,22,80,443-444",
     "hosts": [
         host("10.0.0.1", "serving"),
         host("10.0.0.2", "proxied", "filtered"),
@@ -94,6 +97,16 @@ def test_an_artefact_that_is_confirmed_is_wrong_and_taken_in() -> None:
 def test_an_artefact_that_is_called_one_is_no_error() -> None:
     found = figures(a0_2_80="artefact")["proxied"]
     assert (found.taken_in, found.artefacts, found.proven, found.asserted) == (0, 1, 0, 0)
+
+
+def test_a_host_that_pretends_does_so_on_every_port_that_is_asked_about() -> None:
+    tarpit = {**TRUTH, "hosts": [host("10.0.0.2", "tarpit", "pretends")], "endpoints": []}
+    judged = list(judge(tarpit, said(a0_2_80="open"), contestant="one", loss_percent=0))
+    assert [(one.port, one.verdict) for one in judged] == [
+        (9, "absent"), (22, "absent"), (80, "open"), (443, "absent"), (444, "absent"),
+    ]  # fmt: skip
+    found = by_class(tarpit, judged, {})["tarpit"]
+    assert (found.taken_in, found.artefacts, found.wrong, found.spoken_of) == (1, 5, 1, 1)
 
 
 def test_what_changes_is_an_error_when_confirmed_but_not_of_the_lenient_precision() -> None:
@@ -207,12 +220,13 @@ def test_sums_do_not_depend_on_how_endpoints_are_divided_into_classes(
 
 
 def test_who_says_the_truth_gets_everything_right_in_the_difficult_lab() -> None:
-    known = json.loads(json.dumps(truth_of(make(Parameters(name="plan", preset="difficult")))))
+    whole_truth = truth_of(make(Parameters(name="plan", preset="difficult")))
+    known = shared(json.loads(json.dumps(whole_truth)))
     asked = [e for e in known["endpoints"] if e["class"] not in ("excluded", "unlisted")]
     honest = {
         (e["address"], e["port"]): Claim(verdict="confirmed" if e["steady"] else "transient")
         for e in asked
-        if e["protocol"] == "tcp" and e["state"] == "open"
+        if e["state"] == "open"
     }
     whole = total(map(of_endpoint, judge(known, honest, contestant="one", loss_percent=0.0)))
     assert whole.open > 50

@@ -171,6 +171,8 @@ def test_publishing_renews_the_page_and_the_chart(
     assert called(monkeypatch, "--from", str(file), "--publish") == 0
     page = accuracy.PAGE.read_text()
     assert told.markdown(BOTH).strip() in page
+    assert "at 1 % loss each way; the table" in page
+    assert "](images/chart.svg)" in page
     assert page.startswith("Before.")
     assert page.endswith("After.\n")
     assert "2026-11-22 12:00 UTC, lab difficult, seed 7" in accuracy.CHART.read_text()

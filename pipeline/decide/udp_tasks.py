@@ -32,6 +32,7 @@ from pipeline.scope import Targets
 
 _PACKETS_A_PORT: Final = 4
 """For the size of slices and batches; the commands count exactly."""
+_VERSION_ROUNDS: Final = 3
 _BELIEVED: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 
 
@@ -151,20 +152,35 @@ def again(evidence: Evidence, policy: Policy) -> Iterator[Task]:
 
 
 def version_probes(evidence: Evidence, policy: Policy) -> Iterator[Task]:
-    """One version probe for each believed endpoint, once in a run; they need raw packets."""
+    """A version probe for each believed endpoint; they need raw packets.
+
+    nmap sends each question of a version probe once, so that a loss looks like silence. Where
+    nobody but us got an answer, it is asked up to :data:`_VERSION_ROUNDS` times.
+    """
     if not (policy.version_probe and policy.privileged and corroborated(evidence, policy)):
         return
-    believed = {e for e, v in verdicts(evidence).items() if v.kind in _BELIEVED}
-    wanted = {e for e in believed if e.port not in policy.fragile_ports}
-    yield from tasks_for(
-        evidence,
-        policy,
-        _may_be_asked(wanted, Method.NMAP_VERSION, policy)
-        - asked(evidence, Method.NMAP_VERSION, Purpose.VERSION),
-        stage=StageName.PROBE,
-        method=Method.NMAP_VERSION,
-        purpose=Purpose.VERSION,
-    )
+    found = verdicts(evidence)
+    believed = {
+        endpoint
+        for endpoint, verdict in found.items()
+        if verdict.kind in _BELIEVED and endpoint.port not in policy.fragile_ports
+    }
+    alone = {endpoint for endpoint in believed if found[endpoint].reason == reasons.ONE_METHOD}
+    wanted = _may_be_asked(believed, Method.NMAP_VERSION, policy)
+    for round_ in range(1, _VERSION_ROUNDS + 1):
+        before = asked(evidence, Method.NMAP_VERSION, Purpose.VERSION, round_)
+        yield from tasks_for(
+            evidence,
+            policy,
+            wanted - before,
+            stage=StageName.PROBE,
+            method=Method.NMAP_VERSION,
+            purpose=Purpose.VERSION,
+            round_=round_,
+        )
+        if not ended(of_purpose(evidence, Purpose.VERSION)):
+            return
+        wanted = before & alone
 
 
 def corroborated(evidence: Evidence, policy: Policy) -> bool:

@@ -50,7 +50,12 @@ def _tools(found: Survey) -> Iterator[Finding]:
     for error in found.missing:
         name = "masscan" if "masscan" in str(error) else "nmap"
         state = "limited" if name == "masscan" else "broken"
-        yield Finding(name, state, " ".join(str(error).split()))
+        yield Finding(name, state, _in_one_line(error))
+
+
+def _in_one_line(error: Error) -> str:
+    where = f"{error.where}: " if error.where else ""
+    return f"{where}{error.what}; {error.hint}" if error.hint else f"{where}{error.what}"
 
 
 def _privileges(found: Survey) -> Finding:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Portproof
 from tests.cli.ground import engage
+from tests.faults.fakes import write_fake
 
 
 def test_doctor_names_tools_privileges_interfaces_routes_and_disk(
@@ -27,6 +28,16 @@ def test_doctor_tells_people_one_thing_a_line(portproof: Portproof) -> None:
     said = portproof("doctor")
     assert (said.code, said.err) == (0, "")
     assert {line.split()[0] for line in said.out.splitlines()} <= {"ok", "limited"}
+
+
+def test_doctor_says_of_a_tool_that_cannot_be_used_why_and_what_to_do(
+    portproof: Portproof, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_fake(tmp_path / "bin", "nmap", "", version="Nmap version 7.60 ( x )")
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    said = portproof("doctor")
+    assert said.code == 2
+    assert f"{folder}/nmap is version 7.60, which is too old; install nmap 7.80 or" in said.out
 
 
 def test_doctor_finds_an_interface_that_is_not_here(portproof: Portproof, tmp_path: Path) -> None:

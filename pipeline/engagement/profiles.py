@@ -42,6 +42,9 @@ FRAGILE_PORTS: Final = PortSet.parse(
 )
 """TCP ports that get a handshake which never speaks, and no version probe, by default."""
 
+CANARY_WAITS: Final = (20.0, 20.0, 25.0, 60.0, 120.0)
+"""Seconds to wait for a host that has fallen silent, one after the other, by default."""
+
 SCRIPTS: Final = ("banner", "http-server-header", "http-title", "ssh-hostkey", "ssl-cert")
 """The nmap scripts that a profile may name: each reads what a service says to everybody.
 
@@ -102,13 +105,16 @@ class ProfileDocument(Strict):
     version_probe: bool
     version_intensity: Annotated[int, Field(ge=0, le=9)]
     scripts: list[_Script]
-    canary_waits: Annotated[list[_RescanDelay], Field(max_length=10)]
-    gentle_pace: Annotated[float, Field(ge=0.1, le=1000)]
-    second_looks: Annotated[int, Field(ge=0, le=6)]
-    watch_looks: Annotated[int, Field(ge=0, le=60)]
-    sample: Annotated[int, Field(ge=0, le=100_000)]
     rescan_delays: RescanDelays
     limits: _Limits
+    # What profiles did not have from the beginning has the values of `balanced`.
+    canary_waits: Annotated[list[_RescanDelay], Field(max_length=10)] = Field(
+        default_factory=lambda: list(CANARY_WAITS)
+    )
+    gentle_pace: Annotated[float, Field(ge=0.1, le=1000)] = 8.0
+    second_looks: Annotated[int, Field(ge=0, le=6)] = 4
+    watch_looks: Annotated[int, Field(ge=0, le=60)] = 14
+    sample: Annotated[int, Field(ge=0, le=100_000)] = 300
     fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     snmp_public: bool = True

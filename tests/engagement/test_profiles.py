@@ -44,7 +44,9 @@ def test_a_profile_that_comes_along_is_sound_and_says_why(
     text = with_line("profile", f"profile: {name}").replace("rate_per_host: 50", "concurrency: 1")
     found = engage(text).profile
     assert found.name == name
-    assert found.masscan_retries >= 1  # without, masscan loses answers even where nothing is lost
+    # masscan loses answers even where nothing is lost: somebody has to ask again.
+    assert found.masscan_retries + found.second_looks >= 1
+    assert found.canary_waits
     assert found.control_ports >= 1
     assert set(found.scripts) <= set(SCRIPTS)
     assert found.fragile_ports == FRAGILE_PORTS
@@ -59,9 +61,12 @@ def test_careful_asks_more_gently_and_more_often_than_fast(with_line: Edit, enga
     for slow, quick in ((careful, balanced), (balanced, fast)):
         assert slow.limits.rate < quick.limits.rate
         assert slow.limits.rate_per_host < quick.limits.rate_per_host
-        assert slow.masscan_retries > quick.masscan_retries
+        assert slow.second_looks > quick.second_looks
         assert slow.nmap_max_retries > quick.nmap_max_retries
+        assert slow.watch_looks > quick.watch_looks
+        assert slow.sample > quick.sample
         assert sum(slow.rescan_delays) > sum(quick.rescan_delays)
+        assert sum(slow.canary_waits) > sum(quick.canary_waits)
     assert not careful.handshake_speaks
 
 
@@ -92,6 +97,26 @@ def test_a_profile_of_ones_own_lies_beside_the_engagement(
     assert found.profile.fragile_ports == FRAGILE_PORTS
     assert found.profile.attempts == 3
     assert tmp_path / "own.yml" in [file.path for file in found.files]
+
+
+def test_a_profile_that_knows_nothing_of_canaries_and_looks_has_those_of_balanced(
+    with_line: Edit, engage: Engage, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yml").write_text(OWN)
+    own = engage(with_line("profile", "profile: own.yml")).profile
+    balanced = engage(with_line("profile", "profile: balanced")).profile
+    for key in ("canary_waits", "gentle_pace", "second_looks", "watch_looks", "sample"):
+        assert getattr(own, key) == getattr(balanced, key), key
+
+
+def test_canaries_looks_and_the_sample_can_all_be_left_out(
+    with_line: Edit, engage: Engage, tmp_path: Path
+) -> None:
+    none = "canary_waits: []\nsecond_looks: 0\nwatch_looks: 0\nsample: 0\n"
+    (tmp_path / "own.yml").write_text(OWN + none)
+    found = engage(with_line("profile", "profile: own.yml")).profile
+    assert (found.canary_waits, found.second_looks) == ((), 0)
+    assert (found.watch_looks, found.sample) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +159,12 @@ def test_naming_the_fragile_ports_replaces_them(
         ("limits", "fragile_ports: top:10", "13:16: fragile_ports: must name ports one by one"),
         ("limits", "fragile_ports: U:47808", "13:16: fragile_ports: must be port numbers alone"),
         ("limits", "snmp_public: 1", "13:14: snmp_public: must be true or false"),
+        ("limits", "canary_waits: [20]", "13:16: canary_waits[0]: needs a unit"),
+        ("limits", "canary_waits: [500ms]", "13:16: canary_waits[0]: must lie between"),
+        ("limits", "gentle_pace: 0", "13:14: gentle_pace: must be at least 0.1"),
+        ("limits", "second_looks: -1", "13:15: second_looks: must be at least 0"),
+        ("limits", "watch_looks: 61", "13:14: watch_looks: must be at most 60"),
+        ("limits", "sample: 1.5", "13:9: sample: must be a whole number"),
         ("limits", "attempts: 0", "13:11: attempts: must be at least 1"),
     ],
 )

@@ -62,6 +62,7 @@ canary_waits: []
 gentle_pace: 8
 second_looks: 0
 watch_looks: 0
+sample: 0
 limits: {{rate: 5000, rate_per_host: 2000, concurrency: 4}}
 attempts: {attempts}
 """

@@ -77,6 +77,8 @@ class Heard(StrEnum):
     """A version probe got an answer that only one kind of service gives."""
     WRAPPED = "wrapped"
     """nmap's ``tcpwrapped``: closed before the version probe got a word."""
+    TURNS = "turns"
+    """Of connections at the same moment some were accepted and some refused."""
     REFUSED = "refused"
     """A reset in answer to the first packet, or the operating system's "connection refused"."""
     PROHIBITED = "prohibited"
@@ -206,6 +208,11 @@ _HANDSHAKE: Final[Mapping[Heard, Row]] = MappingProxyType(
             *(0.869, 0.869, 0.869, 0.869, 0.001, 0.55),
             "nothing was sent, so nothing could tell them apart: as a scan",
         ),
+        Heard.TURNS: Row(
+            *(0.00001, 0.00001, 0.00001, 0.00001, 0.00001, 0.30),
+            "judgement: back ends that take turns do it nearly always, what flaps hardly ever; "
+            "what is steady would have to refuse twice within a moment",
+        ),
         **_common(0.001),
     }
 )
@@ -297,6 +304,9 @@ ICMP_REASONS: Final = frozenset(
 )
 """nmap's reasons that mean an ICMP refusal."""
 
+TAKES_TURNS: Final = "some-refused"
+"""The reason of an observation that counts several connections of the same moment."""
+
 _CONNECTIONLESS: Final = frozenset({Method.NMAP_UDP, Method.DATAGRAM})
 _LISTENING: Final = frozenset({Method.HANDSHAKE, Method.DATAGRAM})
 _AFTERMATHS: Final[Mapping[Aftermath, Heard]] = MappingProxyType(
@@ -336,6 +346,8 @@ def _heard_open(observation: Observation, control_banners: Iterable[str]) -> Hea
         if service is None or service.method != "probed" or not service.name:
             return Heard.OPEN
         return Heard.WRAPPED if service.name == "tcpwrapped" else Heard.IDENTIFIED
+    if observation.reason == TAKES_TURNS and Heard.TURNS in TABLE[observation.method]:
+        return Heard.TURNS
     if observation.method not in _LISTENING or observation.aftermath is None:
         return Heard.OPEN
     heard = _AFTERMATHS[observation.aftermath]
@@ -347,12 +359,13 @@ def _heard_open(observation: Observation, control_banners: Iterable[str]) -> Hea
 def answers_of(method: Method) -> Mapping[Hypothesis, Mapping[Heard, float]]:
     """The chances of each answer of a method under each hypothesis; each adds up to 1.
 
-    The explanations of a hypothesis are weighed by their prior. The handshake is one that speaks.
+    The explanations of a hypothesis are weighed by their prior. The handshake is a single one, and
+    speaks.
     """
     rows = {
         heard: row
         for heard, row in TABLE[method].items()
-        if not (method in _LISTENING and heard is Heard.OPEN)
+        if method not in _LISTENING or heard not in (Heard.OPEN, Heard.TURNS)
     }
     prior = PRIOR.chances
     chances: dict[Hypothesis, Mapping[Heard, float]] = {}

@@ -29,7 +29,7 @@ NOISE = 1e-9
 TCP = [m for m in Method if m not in (Method.NMAP_UDP, Method.DATAGRAM)]
 SCANS = [Method.MASSCAN_SYN, Method.NMAP_SYN, Method.NMAP_CONNECT]
 REASONS = {
-    PortState.OPEN: ("syn-ack",),
+    PortState.OPEN: ("syn-ack", "some-refused"),
     PortState.CLOSED: ("reset", "conn-refused"),
     PortState.FILTERED: ("no-response", "admin-prohibited"),
 }

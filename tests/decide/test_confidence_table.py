@@ -21,7 +21,8 @@ from pipeline.decide.likelihoods import (
     answers_of,
     heard_in,
 )
-from pipeline.model import Aftermath, Method, Observation, PortState, VerdictKind
+from pipeline.decide.verdict import SOME_REFUSED
+from pipeline.model import Aftermath, Method, Observation, PortState, Purpose, VerdictKind
 from tests.decide.making import GUESSED, PROBED, WRAPPED, seen, shaken
 
 MASSCAN, SYN, CONNECT, HANDSHAKE, VERSION = (
@@ -114,6 +115,8 @@ def test_silence_means_the_same_whichever_method_heard_it(method: Method) -> Non
         (shaken(Aftermath.SILENCE), Heard.OPEN),
         (shaken(None), Heard.OPEN),
         (shaken(Aftermath.UNACKNOWLEDGED), Heard.UNACKNOWLEDGED),
+        (seen(HANDSHAKE, reason=SOME_REFUSED), Heard.TURNS),
+        (seen(SYN, reason=SOME_REFUSED), Heard.OPEN),
         (seen(VERSION, service=PROBED), Heard.IDENTIFIED),
         (seen(VERSION, service=WRAPPED), Heard.WRAPPED),
         (seen(VERSION, service=GUESSED), Heard.OPEN),
@@ -233,6 +236,13 @@ def test_open_and_refused_by_the_same_method_is_unsteady() -> None:
     assert likeliest(*once) is UNSTEADY
     more = (*SCANNED, shaken(Aftermath.DATA), *refused(SYN, CONNECT, HANDSHAKE, round_=2))
     assert posterior(more)[UNSTEADY] > 0.99
+
+
+def test_connections_of_one_moment_that_are_answered_differently_are_unsteady() -> None:
+    turns = seen(HANDSHAKE, purpose=Purpose.VOTE, reason=SOME_REFUSED)
+    found = posterior((*SCANNED, shaken(Aftermath.DATA), turns), **REFUSING)
+    assert likeliest(*SCANNED, shaken(Aftermath.DATA), turns, **REFUSING) is UNSTEADY
+    assert posterior((*SCANNED, turns), controls_open=2)[UNSTEADY] < found[UNSTEADY]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ _IN_FAVOUR: Final[Mapping[VerdictKind, frozenset[PortState]]] = MappingProxyType
         VerdictKind.ARTEFACT: frozenset({PortState.OPEN}),
         VerdictKind.TRANSIENT: _ANSWERS,
         VerdictKind.REFUTED: frozenset({PortState.CLOSED}),
-        VerdictKind.FILTERED: frozenset({PortState.FILTERED, PortState.OPEN_FILTERED}),
+        VerdictKind.FILTERED: frozenset(PortState) - _ANSWERS,
     }
 )
 _SILENCE_WEIGHT: Final = 0.5
@@ -81,8 +81,8 @@ class _Hearing:
 
     @property
     def later(self) -> list[PortState]:
-        """The last words of every method but those that only swept."""
-        return [o.state for o in self.last.values() if o.purpose is not Purpose.SWEEP]
+        """All that was said after the sweep."""
+        return [o.state for o in self.everything if o.purpose is not Purpose.SWEEP]
 
     @property
     def changed_its_mind(self) -> bool:
@@ -148,13 +148,13 @@ def decide(
 def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
     if not hearing.ever_open:
         return _never_open(hearing)
+    later = hearing.later
+    if later and all(state is PortState.CLOSED for state in later):
+        return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
     if hearing.changed_its_mind:
         return VerdictKind.TRANSIENT, reasons.OPEN_THEN_CLOSED
     if facts.answers_for_everything:
         return VerdictKind.ARTEFACT, reasons.CONTROL_PORTS_ANSWER
-    later = hearing.later
-    if later and all(state is PortState.CLOSED for state in later):
-        return VerdictKind.REFUTED, reasons.CLOSED_WHEN_ASKED_AGAIN
     if any(o.state is PortState.CLOSED for o in hearing.last.values()):
         return VerdictKind.UNRESOLVED, reasons.METHODS_DISAGREE
     if len(hearing.ever_open) < 2:

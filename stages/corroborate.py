@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.addresses import AddressSet
 from pipeline.decide import udp_tasks
-from pipeline.decide.canaries import canaries_due, hosts_of
+from pipeline.decide.canaries import held
 from pipeline.decide.questions import (
     asked,
     ended,
@@ -22,8 +21,6 @@ from pipeline.decide.questions import (
     pretending_hosts,
     swept,
     tasks_for,
-    unanswered,
-    waited_for,
     with_purpose,
 )
 from pipeline.decide.standing import Standings, standings
@@ -39,12 +36,8 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     if not swept(evidence):
         return
     known = standings(evidence)
-    held = (
-        unanswered(evidence, Purpose.CANARY)
-        | hosts_of(canaries_due(evidence, policy))
-        | AddressSet.from_addresses(waited_for(known, policy))
-    )
-    wanted = {endpoint for endpoint in named(evidence) if endpoint.address not in held}
+    resting = held(evidence, policy)
+    wanted = {endpoint for endpoint in named(evidence) if endpoint.address not in resting}
     if wanted:
         yield from _Corroboration(evidence, policy, known).of(wanted)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.decide import reasons, udp_tasks
+from pipeline.decide.canaries import held
 from pipeline.decide.pace import MARGIN
-from pipeline.decide.questions import asked, corroborated, facts_by_host, tasks_for, verdicts
+from pipeline.decide.questions import asked, at_rest, facts_by_host, tasks_for, verdicts
 from pipeline.decide.standing import standings
 from pipeline.decide.verdict import HostFacts
 from pipeline.model import (
@@ -33,14 +34,18 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
         for task in udp_tasks.version_probes(evidence, policy):
             yield from _small(task, policy)
         return
-    if not policy.version_probe or not corroborated(evidence, policy):
+    resting = at_rest(evidence, policy) if policy.version_probe else {}
+    if not resting:
         return
+    waiting = held(evidence, policy)
     known = standings(evidence)
     facts = facts_by_host(evidence, known)
     wanted = {
         endpoint
         for endpoint, verdict in verdicts(evidence).items()
-        if endpoint.port not in policy.fragile_ports
+        if endpoint in resting
+        and endpoint.address not in waiting
+        and endpoint.port not in policy.fragile_ports
         and _believed(
             verdict,
             evidence.observations.get(endpoint, ()),

@@ -5,19 +5,17 @@ Hosts that answer for every port are only shaken hands with: their other answers
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.addresses import AddressSet
 from pipeline.decide import reasons, udp_tasks
-from pipeline.decide.canaries import canaries_due
+from pipeline.decide.canaries import held
 from pipeline.decide.questions import (
     asked,
-    corroborated,
-    ended,
+    at_rest,
     pretending_hosts,
     tasks_for,
     verdicts,
-    waited_for,
     with_purpose,
 )
 from pipeline.decide.rescan import (
@@ -36,7 +34,6 @@ from pipeline.model import (
     Purpose,
     StageName,
     Task,
-    TaskRecord,
     Verdict,
     VerdictKind,
 )
@@ -50,40 +47,45 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     if evidence.batch.protocol is Protocol.UDP:
         yield from udp_tasks.again(evidence, policy)
         return
-    rounds = with_purpose(evidence, Purpose.NAMED)
-    if not rounds or not corroborated(evidence, policy) or list(canaries_due(evidence, policy)):
+    resting = at_rest(evidence, policy)
+    if not resting:
         return
-    found = verdicts(evidence)
-    held = AddressSet.from_addresses(waited_for(standings(evidence), policy))
-    open_to_asking = {e: v for e, v in found.items() if e.address not in held}
-    yield from _votes(evidence, policy, open_to_asking)
-    yield from _watch(evidence, policy, open_to_asking, rounds)
-    if ended(rounds):
-        yield from _again(evidence, policy, open_to_asking, rounds)
+    waiting = held(evidence, policy)
+    found = {
+        endpoint: verdict
+        for endpoint, verdict in verdicts(evidence).items()
+        if endpoint in resting and endpoint.address not in waiting
+    }
+    yield from _votes(evidence, policy, found)
+    yield from _watch(evidence, policy, found, resting)
+    yield from _again(evidence, policy, found, resting)
 
 
 def _again(
     evidence: Evidence,
     policy: Policy,
     found: Mapping[Endpoint, Verdict],
-    rounds: Iterable[TaskRecord],
+    resting: Mapping[Endpoint, tuple[int, float]],
 ) -> Iterator[Task]:
-    last = max(record.task.round for record in rounds)
-    due = round_due(
-        last,
-        _end_of(rounds, last),
-        policy.rescan_delays,
-        first_asked_at=_end_of(rounds, 1),
-        until_settled=policy.until_settled,
-    )
-    if due is None:
-        return
     heard = evidence.observations
-    in_doubt = {e for e, v in found.items() if worth_asking_again(v, heard.get(e, ()))}
-    lost = {e for e in in_doubt if last == 1 and may_be_a_loss(heard.get(e, ()))}
-    soon = min(due, _end_of(rounds, last) + LOSS_DELAY)
-    for some, when in ((lost, soon), (in_doubt - lost, due)):
-        yield from _round(evidence, policy, some, last + 1, when)
+    rounds: dict[tuple[int, bool], list[Endpoint]] = defaultdict(list)
+    for endpoint, verdict in found.items():
+        observations = heard.get(endpoint, ())
+        if worth_asking_again(verdict, observations):
+            number, _ = resting[endpoint]
+            rounds[number, number == 1 and may_be_a_loss(observations)].append(endpoint)
+    for (number, lost), endpoints in sorted(rounds.items()):
+        ended = max(resting[endpoint][1] for endpoint in endpoints)
+        due = round_due(
+            number,
+            ended,
+            policy.rescan_delays,
+            first_asked_at=_first_round_of(evidence),
+            until_settled=policy.until_settled,
+        )
+        if due is not None:
+            when = min(due, ended + LOSS_DELAY) if lost else due
+            yield from _round(evidence, policy, set(endpoints), number + 1, when)
 
 
 def _round(
@@ -124,14 +126,14 @@ def _watch(
     evidence: Evidence,
     policy: Policy,
     found: Mapping[Endpoint, Verdict],
-    rounds: Iterable[TaskRecord],
+    resting: Mapping[Endpoint, tuple[int, float]],
 ) -> Iterator[Task]:
     """All looks at endpoints that are believed and not watched yet, each at its own time."""
     believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _WATCHED}
     new = believed - asked(evidence, Method.HANDSHAKE, Purpose.WATCH)
     if not new:
         return
-    since = max(record.ended or 0.0 for record in rounds)
+    since = max(resting[endpoint][1] for endpoint in new)
     shy = standings(evidence).shy
     for number, after in enumerate(watch_times(policy.watch_looks, policy.rescan_delays), start=1):
         yield from tasks_for(
@@ -147,5 +149,7 @@ def _watch(
         )
 
 
-def _end_of(records: Iterable[TaskRecord], round_: int) -> float:
-    return max(record.ended or 0.0 for record in records if record.task.round == round_)
+def _first_round_of(evidence: Evidence) -> float:
+    """When the first round of corroboration ended."""
+    rounds = with_purpose(evidence, Purpose.NAMED)
+    return min((r.ended for r in rounds if r.task.round == 1 and r.ended), default=0.0)

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.grouping import exact_groups
-from pipeline.decide.questions import rounds_unsound, unanswered, with_purpose
+from pipeline.decide.questions import rounds_unsound, unanswered, waited_for, with_purpose
 from pipeline.decide.standing import (
     SEARCHES,
     Mood,
@@ -160,6 +160,15 @@ def _canaries(evidence: Evidence, known: Standings) -> dict[Address, list[Endpoi
 def _few(endpoints: list[Endpoint], evidence: Evidence) -> list[Endpoint]:
     in_scope = [e for e in endpoints if e.port in evidence.batch.ports]
     return [e for e in endpoints if e.port not in evidence.batch.ports] + in_scope[:OPEN_ONES]
+
+
+def held(evidence: Evidence, policy: Policy) -> AddressSet:
+    """Hosts that must not be asked now: their canaries are being asked, or they are waited for."""
+    return (
+        unanswered(evidence, Purpose.CANARY)
+        | hosts_of(canaries_due(evidence, policy))
+        | AddressSet.from_addresses(waited_for(standings(evidence), policy))
+    )
 
 
 def hosts_of(tasks: Iterable[Task]) -> AddressSet:

@@ -274,12 +274,27 @@ def _waits(policy: Policy) -> int:
     return len(policy.canary_waits)
 
 
-def corroborated(evidence: Evidence, policy: Policy) -> bool:
-    """True when every named endpoint has been through every method of corroboration."""
-    if not swept(evidence):
-        return False
-    if not ended(with_purpose(evidence, *SEARCHES, Purpose.CANARY, Purpose.NAMED)):
-        return False
-    known = standings(evidence)
-    missing = named(evidence) - asked(evidence, policy.methods[-1], Purpose.NAMED, 1)
-    return missing <= phantoms(evidence, known, policy)
+def at_rest(evidence: Evidence, policy: Policy) -> dict[Endpoint, tuple[int, float]]:
+    """Endpoints that every method of their last round has answered: that round, and its end.
+
+    Round 1 is complete when the last method of the corroboration has been through; phantoms are
+    left alone by the later methods.
+    """
+    last: dict[Endpoint, tuple[int, float]] = {}
+    busy: set[Endpoint] = set()
+    complete: set[Endpoint] = set(phantoms(evidence, standings(evidence), policy))
+    for record in with_purpose(evidence, Purpose.NAMED):
+        task = record.task
+        endpoints = tuple(endpoints_of(task))
+        if record.state not in _ENDED:
+            busy.update(endpoints)
+            continue
+        if task.method is policy.methods[-1]:
+            complete.update(endpoints)
+        for endpoint in endpoints:
+            known = last.get(endpoint, (0, 0.0))
+            if task.round >= known[0]:
+                ended = record.ended or 0.0
+                later = max(ended, known[1]) if task.round == known[0] else ended
+                last[endpoint] = task.round, later
+    return {e: when for e, when in last.items() if e in complete and e not in busy}

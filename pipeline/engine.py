@@ -39,6 +39,8 @@ from pipeline.store.database import disk_full
 
 SWEEPING_AT_ONCE: Final = 2
 HANDSHAKE_TASKS_AT_ONCE: Final = 32
+PLAN_EVERY: Final = 3.0
+"""Seconds between two plans of a batch while anything of it is running."""
 RETRY_AFTER: Final = 5.0
 """Seconds before a task that failed by itself is asked again."""
 _URGENCY: Final = {
@@ -80,13 +82,15 @@ class Progress:
 
 @dataclass(slots=True, eq=False)
 class _Active:
-    """A batch that somebody is working on. ``dirty``: its stages have to plan again."""
+    """A batch that somebody is working on. ``dirty``: its stages have to plan again, as they did
+    when it was ``planned`` last."""
 
     batch: Batch
     waiting: dict[int, TaskRecord] = field(default_factory=dict)
     running: set[int] = field(default_factory=set)
     sweeping: bool = True
     dirty: bool = True
+    planned: float = float("-inf")
 
 
 class Engine:
@@ -187,8 +191,11 @@ class Engine:
         """Let the stages of every batch that is at rest say what is still missing."""
         now = self._clock()
         for active in list(self._active.values()):
-            if active.dirty and not self._is_at_work(active, now):
+            # What comes in by the way comes often, and seldom asks for more.
+            too_soon = active.running and now < active.planned + PLAN_EVERY
+            if active.dirty and not too_soon and not self._is_at_work(active, now):
                 self._plan_batch(active)
+                active.planned = now
 
     def _is_at_work(self, active: _Active, now: float) -> bool:
         """True while answers are due that another question could depend on."""

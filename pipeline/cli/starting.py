@@ -32,7 +32,6 @@ def init(
     from pipeline.engagement import new_engagement
     from pipeline.errors import UsageError
     from pipeline.files import write_whole
-    from pipeline.render.text import visible
 
     if os.path.lexists(file):  # a link that leads nowhere is somebody's, too
         raise UsageError(
@@ -41,11 +40,10 @@ def init(
     new = not file.parent.exists()
     write_whole(file, new_engagement(datetime.now(UTC).date()))
     made = f"{file.parent} made, readable by you alone.\n" if new else ""
-    text = (
+    print(
         f"{made}{file} written, readable by you alone. Fill in who authorised what, then: "
         f"portproof check {shlex.quote(str(file))}"
     )
-    print(visible(text, newlines=True))
     return 0
 
 

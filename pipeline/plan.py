@@ -27,6 +27,9 @@ class Policy:
     second for each network. ``second_looks`` is how often at most the silent ports of a host that
     answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
     time of the rescans, which go on for ``until_settled`` where the delays are used up before.
+    Nothing is asked again that is settled but for ``error``, nor beyond
+    ``rescan_packets_per_endpoint`` and, for each endpoint of the scope on average,
+    ``rescan_packets_share`` (``None``: no limit).
     ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
     asked again. ``ports`` are those of TCP. For ``question_ports`` of UDP we have a question of our
     own; to ``no_guess_ports`` nothing else goes, since nmap would guess a community of SNMP there.
@@ -62,6 +65,9 @@ class Policy:
     second_looks: int = 0
     watch_looks: int = 0
     until_settled: float = 0.0
+    error: float = 0.01
+    rescan_packets_per_endpoint: int = 500
+    rescan_packets_share: float | None = None
     sample_share: float = 0.0
     seed: int = 0
     udp_ports: PortSet = field(default_factory=PortSet)

@@ -117,6 +117,14 @@ def _policy(
         seed=seed,
         fragile_ports=profile.fragile_ports,
         rescan_delays=engagement.rescan_delays,
+        until_settled=engagement.until_settled,
+        error=engagement.rescan_error,
+        rescan_packets_per_endpoint=engagement.rescan_packets_per_endpoint,
+        rescan_packets_share=(
+            engagement.rescan_packets / max(1, addresses * len(ports))
+            if engagement.rescan_packets
+            else None
+        ),
         masscan_retries=profile.masscan_retries,
         masscan_wait=profile.masscan_wait,
         nmap_max_retries=profile.nmap_max_retries,

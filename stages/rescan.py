@@ -5,6 +5,8 @@ Hosts that answer for every port are only shaken hands with: their other answers
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,6 +27,7 @@ from pipeline.decide.rescan import (
     watch_times,
     worth_asking_again,
 )
+from pipeline.decide.sequential import Budget, Cost
 from pipeline.decide.standing import standings
 from pipeline.model import (
     Endpoint,
@@ -38,6 +41,8 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.plan import Policy
+from pipeline.tools.nmap import packets_per_probe
+from pipeline.wire import PACKETS_PER_HANDSHAKE
 
 _WATCHED = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.UNRESOLVED})
 
@@ -68,11 +73,12 @@ def _again(
     resting: Mapping[Endpoint, tuple[int, float]],
 ) -> Iterator[Task]:
     heard = evidence.observations
+    budget = _Spending(evidence, policy)
     rounds: dict[tuple[int, bool], list[Endpoint]] = defaultdict(list)
     for endpoint, verdict in found.items():
         observations = heard.get(endpoint, ())
-        if worth_asking_again(verdict, observations):
-            number, _ = resting[endpoint]
+        number, _ = resting[endpoint]
+        if worth_asking_again(verdict, observations, error=policy.error) and budget.allows(number):
             rounds[number, number == 1 and may_be_a_loss(observations)].append(endpoint)
     for (number, lost), endpoints in sorted(rounds.items()):
         ended = max(resting[endpoint][1] for endpoint in endpoints)
@@ -86,6 +92,43 @@ def _again(
         if due is not None:
             when = min(due, ended + LOSS_DELAY) if lost else due
             yield from _round(evidence, policy, set(endpoints), number + 1, when)
+
+
+class _Spending:
+    """What re-scans have cost so far, and whether another round still fits the budget."""
+
+    def __init__(self, evidence: Evidence, policy: Policy) -> None:
+        endpoints = evidence.batch.targets.addresses.size * len(evidence.batch.ports)
+        share = policy.rescan_packets_share
+        of_batch = sys.maxsize if share is None else math.ceil(share * endpoints)
+        self._each = sum(_packets(method, policy) for method in policy.methods)
+        self._spent = self._each * sum(
+            record.task.endpoints
+            for record in evidence.tasks
+            if record.task.stage is StageName.RESCAN
+            and record.task.purpose is Purpose.NAMED
+            and record.task.method is Method.HANDSHAKE
+        )
+        self._budget = Budget(
+            endpoint=Cost(policy.rescan_packets_per_endpoint, math.inf),
+            run=Cost(of_batch, math.inf),
+        )
+
+    def allows(self, rounds: int) -> bool:
+        """True when one more round for an endpoint fits; it then counts as spent."""
+        ask = Cost(self._each)
+        if not self._budget.allows(
+            ask, endpoint=Cost(self._each * (rounds - 1)), run=Cost(self._spent)
+        ):
+            return False
+        self._spent += self._each
+        return True
+
+
+def _packets(method: Method, policy: Policy) -> int:
+    if method is Method.HANDSHAKE:
+        return PACKETS_PER_HANDSHAKE
+    return packets_per_probe(method, policy) * (policy.nmap_max_retries + 1)
 
 
 def _round(

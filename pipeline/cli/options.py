@@ -60,3 +60,16 @@ def existing_database(folder: Path) -> Path:
             hint="name the folder of the engagement file with --workspace",
         )
     return path
+
+
+def seconds_of(text: str, option: str) -> float:
+    """A duration such as ``90s`` or ``30m`` in seconds. Raises :class:`UsageError`."""
+    from pipeline.engagement.fields import parse_duration
+    from pipeline.errors import UsageError
+
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise UsageError(
+            f"{option}: {problem}", hint="write a time such as 90s, 30m or 2h"
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from pipeline.cli.options import (
     Quiet,
     WorkspaceFolder,
     existing_database,
+    seconds_of,
     workspace_of,
 )
 
@@ -31,6 +33,14 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and send nothing.")
     ] = False,
+    until_settled: Annotated[
+        str,
+        typer.Option(
+            "--until-settled",
+            metavar="TIME",
+            help="Repeat the last re-scan this long, such as 30m, while endpoints are in doubt.",
+        ),
+    ] = "",
     quiet: Quiet = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
@@ -45,6 +55,8 @@ def run(
         return check(engagement, workspace, output)
     now = time.time()
     loaded = load(engagement, now=now)
+    if until_settled:
+        loaded = replace(loaded, until_settled=seconds_of(until_settled, "--until-settled"))
     place = workspace_of(engagement, workspace)
     console = Console(quiet=quiet)
     with place.lock(now=now) as lock, Store(place.database) as store:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
 from pipeline.decide import reasons
+from pipeline.decide.sequential import ERROR
 from pipeline.model import Observation, PortState, Purpose, Verdict, VerdictKind
 
 LOSS_DELAY: Final = 3.0
@@ -30,8 +31,15 @@ _SETTLED_AT_ONCE: Final = frozenset(
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
-def worth_asking_again(verdict: Verdict, observations: Iterable[Observation]) -> bool:
-    """True when another round could still change this verdict."""
+def worth_asking_again(
+    verdict: Verdict, observations: Iterable[Observation], *, error: float = ERROR
+) -> bool:
+    """True when another round could still change this verdict.
+
+    A verdict that something is not there, or not what it seems, is settled as soon as its
+    confidence reaches ``1 - error`` (a sequential test, see sequential.py); what is believed but
+    not proven is asked again whatever its confidence.
+    """
     if verdict.reason in _SETTLED_AT_ONCE:
         return False
     if verdict.reason == reasons.BLOCKED:
@@ -45,7 +53,7 @@ def worth_asking_again(verdict: Verdict, observations: Iterable[Observation]) ->
         case VerdictKind.REFUTED | VerdictKind.FILTERED | VerdictKind.ARTEFACT:
             if verdict.reason == reasons.HANDSHAKE_NEVER_COMPLETES:
                 return True
-            return rounds < _HEARD_TWICE
+            return rounds < _HEARD_TWICE and verdict.confidence < 1.0 - error
         case _:
             assert_never(verdict.kind)
 

@@ -9,12 +9,19 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Annotated, Any, Final
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pipeline.engagement import fields, kinds
-from pipeline.engagement.kinds import Strict
+from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.profiles import RescanDelays, read_profile
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
@@ -149,12 +156,32 @@ class LimitsDocument(Strict):
     )
 
 
+_Span = Annotated[Duration, AfterValidator(kinds.between(1, 7 * 86400))]
+
+
 class RescanDocument(Strict):
     """Asking again where methods disagree."""
 
-    delays: RescanDelays = Field(
-        description="How long to wait before each round; as many rounds as there are delays.",
+    delays: RescanDelays | None = Field(
+        default=None,
+        description="How long to wait before each round; as many rounds as there are delays. "
+        "As in the profile where nothing is said.",
         examples=[["30s", "5m", "30m"]],
+    )
+    until_settled: _Span | None = Field(
+        default=None,
+        description="For how long to repeat the last delay while endpoints are still in doubt.",
+        examples=["30m"],
+    )
+    error: Annotated[float, Field(ge=0.002, le=0.2)] = Field(
+        default=0.01,
+        description="How often a verdict may be wrong that is not asked about again.",
+    )
+    packets_per_endpoint: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=500, description="What re-scans may send to one endpoint, at most."
+    )
+    packets: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        default=None, description="What re-scans of the whole run may send, at most."
     )
 
 

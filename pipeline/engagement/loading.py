@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.engagement.document import EngagementDocument, LimitsDocument
+from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.kinds import ports_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
 from pipeline.engagement.values import (
@@ -42,7 +42,8 @@ def load(path: Path, *, now: float | None = None) -> Engagement:
 
 def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Door) -> Engagement:
     scope = document.scope.gathered
-    delays = document.rescan.delays if document.rescan else document.profile.rescan_delays
+    rescan = document.rescan or RescanDocument()
+    delays = document.profile.rescan_delays if rescan.delays is None else rescan.delays
     vantage = document.vantage
     ports = ports_of(document.ports)
     return Engagement(
@@ -68,6 +69,10 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         limits=_limits(document.limits, document.profile),
         profile=document.profile,
         rescan_delays=tuple(delays),
+        until_settled=rescan.until_settled or 0.0,
+        rescan_error=rescan.error,
+        rescan_packets_per_endpoint=rescan.packets_per_endpoint,
+        rescan_packets=rescan.packets,
         canaries=tuple(sorted(set(document.canaries))),
         outputs=tuple(dict.fromkeys(document.outputs)),
     )

@@ -212,6 +212,11 @@ def decide(
     )
 
 
+def hypotheses(observations: Iterable[Observation], facts: HostFacts) -> Mapping[Hypothesis, float]:
+    """How likely each hypothesis about one TCP endpoint is, by what :func:`decide` goes by."""
+    return _posterior(_Hearing.of(observations), facts)
+
+
 def _posterior(hearing: _Hearing, facts: HostFacts) -> Mapping[Hypothesis, float]:
     return posterior(
         hearing.everything,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from pipeline.decide import reasons
-from pipeline.decide.verdict import HostFacts, decide, host_facts
+from pipeline.decide.confidence import posterior
+from pipeline.decide.likelihoods import Hypothesis
+from pipeline.decide.verdict import SOME_REFUSED, HostFacts, decide, host_facts
 from pipeline.model import (
     Aftermath,
     Method,
@@ -26,7 +28,8 @@ MASSCAN, SYN, CONNECT, HANDSHAKE, VERSION = (
     Method.HANDSHAKE,
     Method.NMAP_VERSION,
 )
-CLOSED, FILTERED = PortState.CLOSED, PortState.FILTERED
+OPEN, CLOSED, FILTERED = PortState.OPEN, PortState.CLOSED, PortState.FILTERED
+TOLD = Aftermath.DATA
 UNASKED = HostFacts()
 REFUSING = controls(CLOSED)
 DROPPING = controls(FILTERED)
@@ -47,6 +50,15 @@ class Case:
     kind: VerdictKind
     reason: str
     gave_up: bool = False
+    set_aside: tuple[int, ...] = ()
+
+
+def vote(state: PortState, reason: str | None = None) -> Observation:
+    return seen(HANDSHAKE, state, reason=reason, purpose=Purpose.VOTE)
+
+
+def refusing_from(ttl: int) -> HostFacts:
+    return replace(REFUSING, refusal_ttls=frozenset({ttl}))
 
 
 CASES = (
@@ -320,6 +332,70 @@ CASES = (
         VerdictKind.FILTERED,
         reasons.ICMP_REFUSED,
     ),
+    Case(
+        "back ends that take turns",
+        (*SCANNED, shaken(Aftermath.DATA), vote(OPEN, reason=SOME_REFUSED)),
+        REFUSING,
+        VerdictKind.TRANSIENT,
+        reasons.LOAD_BALANCED,
+    ),
+    Case(
+        "a port that flaps, on which connections of the same moment agree",
+        (*SCANNED, seen(HANDSHAKE, CLOSED), vote(OPEN)),
+        REFUSING,
+        VerdictKind.TRANSIENT,
+        reasons.OPEN_THEN_CLOSED,
+    ),
+    Case(
+        "a proxy on the path, one hop nearer than the host that refuses",
+        (*(replace(o, ttl=63) for o in SCANNED), shaken(Aftermath.DATA)),
+        refusing_from(62),
+        VerdictKind.ARTEFACT,
+        reasons.ANSWERED_ON_PATH,
+    ),
+    Case(
+        "a forwarded port, whose service is further away than the host",
+        (*(replace(o, ttl=61) for o in SCANNED), shaken(Aftermath.DATA)),
+        refusing_from(62),
+        VerdictKind.CONFIRMED,
+        reasons.SERVICE_SPOKE,
+    ),
+    Case(
+        "a host that refuses with another time to live than it accepts with",
+        (*(replace(o, ttl=63) for o in SCANNED), shaken(Aftermath.DATA)),
+        refusing_from(254),
+        VerdictKind.CONFIRMED,
+        reasons.SERVICE_SPOKE,
+    ),
+    Case(
+        "a service of which one answer came the way of the refusals",
+        (*(replace(o, ttl=t) for o, t in zip(SCANNED, (63, 62, 63), strict=True)), shaken(TOLD)),
+        refusing_from(62),
+        VerdictKind.CONFIRMED,
+        reasons.SERVICE_SPOKE,
+    ),
+    Case(
+        "a service that was only watched in passing",
+        (*SCANNED, shaken(None, purpose=Purpose.WATCH, round_=3)),
+        REFUSING,
+        VerdictKind.LIKELY,
+        reasons.NOT_LISTENED,
+    ),
+    Case(
+        "a service that was only met in passing, and then identified",
+        (*SCANNED, shaken(None, purpose=Purpose.SAMPLE), seen(VERSION, service=PROBED)),
+        REFUSING,
+        VerdictKind.CONFIRMED,
+        reasons.SERVICE_IDENTIFIED,
+    ),
+    Case(
+        "an endpoint that was asked only while its host deceived us",
+        (),
+        UNASKED,
+        VerdictKind.UNKNOWN,
+        reasons.BLOCKED,
+        set_aside=(4, 5),
+    ),
     Case("an endpoint that nobody asked", (), UNASKED, VerdictKind.UNKNOWN, reasons.NOT_ASKED),
     Case(
         "an endpoint that nmap gave up on",
@@ -333,7 +409,7 @@ CASES = (
 
 
 def ruling(case: Case) -> Verdict:
-    return decide(WHERE, case.heard, case.facts, gave_up=case.gave_up)
+    return decide(WHERE, case.heard, case.facts, gave_up=case.gave_up, set_aside=case.set_aside)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -368,7 +444,8 @@ def test_every_word_of_nmap_and_of_the_handshake_for_an_icmp_error_is_a_refusal(
 
 
 def test_every_reason_that_is_explained_is_given_for_something() -> None:
-    assert {case.reason for case in CASES} == set(reasons.EXPLANATIONS)
+    by_udp = {reasons.ANSWERED_IN_PROTOCOL, reasons.REPLY_NOT_UNDERSTOOD, reasons.OPEN_OR_FILTERED}
+    assert {case.reason for case in CASES} == set(reasons.EXPLANATIONS) - by_udp
 
 
 def test_every_reason_that_has_a_name_is_explained() -> None:
@@ -394,11 +471,15 @@ def confidence(*heard: Observation, facts: HostFacts = REFUSING) -> float:
     return decide(WHERE, heard, facts).confidence
 
 
-def test_confidence_is_that_of_independent_witnesses() -> None:
-    assert confidence(seen(MASSCAN)) == pytest.approx(0.6)
-    assert confidence(seen(MASSCAN), seen(SYN)) == pytest.approx(1 - 0.4 * 0.3)
-    assert confidence(*SCANNED, shaken(Aftermath.ACKNOWLEDGED)) == pytest.approx(
-        1 - 0.4 * 0.3 * 0.2 * 0.1, abs=1e-4
+def test_a_verdict_has_the_posterior_of_what_it_claims_with_what_is_known_of_its_host() -> None:
+    heard = (*SCANNED, shaken(Aftermath.ACKNOWLEDGED))
+    found = posterior(heard, controls_refused=2)
+    assert confidence(*heard) == pytest.approx(found[Hypothesis.SERVICE], abs=1e-4)
+    found = posterior(heard, controls_silent=2)
+    assert confidence(*heard, facts=DROPPING) == pytest.approx(found[Hypothesis.SERVICE], abs=1e-4)
+    found = posterior(heard, controls_open=2)
+    assert confidence(*heard, facts=PRETENDING) == pytest.approx(
+        found[Hypothesis.PRETENDER], abs=1e-4
     )
 
 
@@ -408,9 +489,18 @@ def test_a_service_that_spoke_counts_for_more_than_one_that_kept_silent() -> Non
 
 
 def test_a_method_that_speaks_against_a_refutation_lowers_its_confidence() -> None:
-    phantom = (seen(MASSCAN), seen(CONNECT, CLOSED), seen(HANDSHAKE, CLOSED))
-    assert confidence(*phantom) == pytest.approx(1 - 0.2 * 0.1)
+    refused = (seen(CONNECT, CLOSED), seen(HANDSHAKE, CLOSED))
+    phantom = (seen(MASSCAN), *refused)
     assert decide(WHERE, phantom, REFUSING).kind is VerdictKind.REFUTED
+    assert decide(WHERE, refused, REFUSING).kind is VerdictKind.REFUTED
+    assert 0.5 < confidence(*phantom) < confidence(*refused)
+
+
+def test_what_was_set_aside_is_named_and_counts_for_nothing() -> None:
+    heard = (seen(MASSCAN, number=7), shaken(Aftermath.DATA, number=9))
+    with_, without = (decide(WHERE, heard, REFUSING, set_aside=n) for n in ([8, 3], []))
+    assert with_.observations == (3, 7, 8, 9)
+    assert replace(with_, observations=()) == replace(without, observations=())
 
 
 def test_nobody_is_sure_of_a_disagreement_or_of_nothing() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.addresses import parse_address
-from pipeline.decide.questions import verdicts
+from pipeline.decide.questions import endpoints_of, verdicts
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, RETRY_AFTER, SWEEPING_AT_ONCE
 from pipeline.errors import DiskFull, NotAdmitted, NotAuthorised, ToolError
 from pipeline.model import (
@@ -25,6 +25,7 @@ from pipeline.model import (
     Batch,
     Endpoint,
     Method,
+    PortState,
     Purpose,
     StageName,
     Task,
@@ -32,7 +33,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.store.runs import Store
-from tests.decide.making import POLICY, START, batch, endpoints, policy
+from tests.decide.making import POLICY, START, batch, endpoints, policy, seen
 from tests.engine.playing import Playing, new_run
 from tests.stages.simulator import (
     CATCH_ALL,
@@ -149,14 +150,25 @@ def test_no_more_than_two_batches_are_discovered_at_once(store: Store) -> None:
     assert playing.executor.most_at_once(MASSCAN) == SWEEPING_AT_ONCE
 
 
+def shown_the_door(task: Task) -> Answer | None:
+    """Every handshake is refused, whatever the scans say: a doubt that only time can settle."""
+    if task.method is not HANDSHAKE:
+        return None
+    refused = [
+        seen(HANDSHAKE, PortState.CLOSED, where=where, purpose=task.purpose, round_=task.round)
+        for where in endpoints_of(task)
+    ]
+    return Answer(observations=tuple(refused))
+
+
 def test_a_rescan_that_is_due_later_holds_nobody_up(store: Store) -> None:
-    silent = network({"192.0.2.1": Honest({22: "x"}), "192.0.2.9": Honest(SSH)})
+    disputed = network({"192.0.2.1": Honest({22: "x"}), "192.0.2.9": Honest(SSH)})
     playing = Playing(
         store,
         new_run(store, BATCHES),
-        silent,
+        disputed,
         policy=policy(rescan_delays=(3600.0,)),
-        script=lambda task, _: Answer() if task.batch == 1 and task.method is not MASSCAN else None,
+        script=lambda task, _: shown_the_door(task) if task.batch == 1 else None,
     )
     playing.work()
     first = [one for one in playing.executor.of(batch=1) if one.task.round == 2]

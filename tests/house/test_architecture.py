@@ -91,7 +91,15 @@ def test_a_stage_imports_the_pipeline_and_neither_its_edge_nor_another_stage(nam
 @pytest.mark.parametrize("name", [n for n in PIPELINE if within(n, "decide", "model", "plan")])
 def test_a_decision_asks_neither_the_clock_nor_the_system(name: str) -> None:
     outside = {"time", "datetime", "random", "os", "pathlib", "asyncio", "sqlalchemy", "secrets"}
-    assert outside & {found.split(".")[0] for found in imports(PIPELINE[name])} == set()
+    found = set(imports(PIPELINE[name]))
+    if "random.Random" in found:
+        # A generator of one's own, begun with a seed that somebody hands in, is no surprise.
+        found -= {"random", "random.Random"}
+        calls = [node for node in ast.walk(PIPELINE[name]) if isinstance(node, ast.Call)]
+        made = [call for call in calls if getattr(call.func, "id", "") == "Random"]
+        assert made
+        assert all(len(call.args) == 1 for call in made), "without a seed it asks the system"
+    assert outside & {module.split(".")[0] for module in found} == set()
 
 
 def test_importing_the_core_brings_in_nothing_but_the_standard_library() -> None:

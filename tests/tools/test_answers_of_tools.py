@@ -397,8 +397,34 @@ def test_hits_are_observations(masscan_says: Read) -> None:
     answer = masscan_says(sweeping(), contents("masscan-hits.ndjson"))
     assert (answer.complete, answer.foreign, answer.holes) == (True, (), ())
     assert states(answer.observations)["10.84.0.7:22/tcp"] == "open syn-ack"
-    assert states(answer.observations)["10.84.0.8:80/tcp"] == "closed reset"
+    assert {o.state for o in answer.observations} == {PortState.OPEN}
     assert {o.ttl for o in answer.observations} == {63}
+
+
+def test_refusals_are_kept_as_sets_of_ports(masscan_says: Read) -> None:
+    answer = masscan_says(sweeping(), contents("masscan-hits.ndjson"))
+    closed = {
+        (line["ip"], line["port"])
+        for line in map(json.loads, contents("masscan-hits.ndjson").splitlines())
+        if line["data"]["status"] == "closed"
+    }
+    assert closed
+    assert {
+        (str(refused.address), port) for refused in answer.refusals for port in refused.ports
+    } == closed
+
+
+def test_a_refusal_that_nobody_asked_for_is_foreign(masscan_says: Read) -> None:
+    closed = {"status": "closed", "reason": "rst-ack", "ttl": 63}
+    answer = masscan_says(
+        sweeping(),
+        hit(data=closed) + hit("203.0.113.1", data=closed) + hit(number=443, data=closed),
+    )
+    assert [(str(r.address), str(r.ports)) for r in answer.refusals] == [("10.84.0.7", "22")]
+    assert {str(endpoint) for endpoint in answer.foreign} == {
+        "203.0.113.1:22/tcp",
+        "10.84.0.7:443/tcp",
+    }
 
 
 def test_an_empty_file_is_a_complete_empty_answer(masscan_says: Read) -> None:

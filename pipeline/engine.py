@@ -41,6 +41,8 @@ SWEEPING_AT_ONCE: Final = 2
 HANDSHAKE_TASKS_AT_ONCE: Final = 32
 PLAN_EVERY: Final = 3.0
 """Seconds between two plans of a batch while anything of it is running."""
+PLANNING_SHARE: Final = 10.0
+"""While anything runs, planning a large batch takes no more than a tenth of the time."""
 RETRY_AFTER: Final = 5.0
 """Seconds before a task that failed by itself is asked again."""
 _URGENCY: Final = {
@@ -82,15 +84,15 @@ class Progress:
 
 @dataclass(slots=True, eq=False)
 class _Active:
-    """A batch that somebody is working on. ``dirty``: its stages have to plan again, as they did
-    when it was ``planned`` last."""
+    """A batch that somebody is working on. ``dirty``: its stages have to plan again, but not
+    before ``plan_again`` while anything of it is running."""
 
     batch: Batch
     waiting: dict[int, TaskRecord] = field(default_factory=dict)
     running: set[int] = field(default_factory=set)
     sweeping: bool = True
     dirty: bool = True
-    planned: float = float("-inf")
+    plan_again: float = float("-inf")
 
 
 class Engine:
@@ -192,10 +194,12 @@ class Engine:
         now = self._clock()
         for active in list(self._active.values()):
             # What comes in by the way comes often, and seldom asks for more.
-            too_soon = active.running and now < active.planned + PLAN_EVERY
+            too_soon = active.running and now < active.plan_again
             if active.dirty and not too_soon and not self._is_at_work(active, now):
                 self._plan_batch(active)
-                active.planned = now
+                cost = self._clock() - now
+                active.plan_again = now + max(PLAN_EVERY, PLANNING_SHARE * cost)
+                now += cost
 
     def _is_at_work(self, active: _Active, now: float) -> bool:
         """True while answers are due that another question could depend on."""

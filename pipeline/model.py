@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import total_ordering
+from typing import Any
 
 from pipeline.addresses import Address, AddressSet, number_of, parse_address
 from pipeline.ports import PortSet
@@ -351,6 +352,8 @@ class Evidence:
     observations: Mapping[Endpoint, tuple[Observation, ...]] = field(default_factory=dict)
     holes: tuple[tuple[int, Hole], ...] = ()
     refusals: tuple[tuple[int, Refusals], ...] = ()
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was derived from it, see decide/memo.py."""
 
 
 class VerdictKind(StrEnum):

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.grouping import exact_groups
+from pipeline.decide.memo import once
 from pipeline.decide.questions import rounds_unsound, unanswered, waited_for, with_purpose
 from pipeline.decide.standing import (
     SEARCHES,
@@ -56,8 +57,13 @@ def baseline(evidence: Evidence, policy: Policy) -> Iterator[Task]:
         )
 
 
-def canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
+@once
+def canaries_due(evidence: Evidence, policy: Policy) -> tuple[Task, ...]:
     """The next canaries of hosts that were searched since their last one, or are waited for."""
+    return tuple(_canaries_due(evidence, policy))
+
+
+def _canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     if not policy.canary_ports:
         return
     known = standings(evidence)
@@ -162,6 +168,7 @@ def _few(endpoints: list[Endpoint], evidence: Evidence) -> list[Endpoint]:
     return [e for e in endpoints if e.port not in evidence.batch.ports] + in_scope[:OPEN_ONES]
 
 
+@once
 def held(evidence: Evidence, policy: Policy) -> AddressSet:
     """Hosts that must not be asked now: their canaries are being asked, or they are waited for."""
     return (

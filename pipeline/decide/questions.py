@@ -12,6 +12,7 @@ from dataclasses import replace
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide import udp
 from pipeline.decide.grouping import exact_groups, order_of
+from pipeline.decide.memo import once
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
 from pipeline.decide.verdict import HostFacts, decide, host_facts
 from pipeline.model import (
@@ -91,6 +92,7 @@ def unanswered(evidence: Evidence, *purposes: Purpose) -> AddressSet:
     return found
 
 
+@once
 def named(evidence: Evidence) -> set[Endpoint]:
     """Endpoints that a search or a sample called open, or that are expected to be."""
     found = {
@@ -101,6 +103,7 @@ def named(evidence: Evidence) -> set[Endpoint]:
     return found | set(evidence.batch.expected)
 
 
+@once
 def facts_by_host(
     evidence: Evidence, known: Standings | None = None
 ) -> Mapping[Address, HostFacts]:
@@ -114,6 +117,7 @@ def facts_by_host(
     return {address: host_facts(seen) for address, seen in controls.items() if seen}
 
 
+@once
 def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     """A verdict for every endpoint that was named, in the order of endpoints."""
     decided: dict[Endpoint, Verdict] = {}
@@ -230,6 +234,7 @@ def pretending_hosts(evidence: Evidence, known: Standings | None = None) -> Addr
     )
 
 
+@once
 def phantoms(evidence: Evidence, known: Standings, policy: Policy) -> frozenset[Endpoint]:
     """Endpoints that were only called open by a host that deceived us, and refuse since.
 
@@ -274,6 +279,7 @@ def _waits(policy: Policy) -> int:
     return len(policy.canary_waits)
 
 
+@once
 def at_rest(evidence: Evidence, policy: Policy) -> dict[Endpoint, tuple[int, float]]:
     """Endpoints that every method of their last round has answered: that round, and its end.
 

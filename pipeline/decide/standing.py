@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet, number_of
+from pipeline.decide.memo import once
 from pipeline.model import Endpoint, Evidence, Observation, PortState, Purpose
 
 SEARCHES: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK})
@@ -167,6 +168,7 @@ def by_network(addresses: Iterable[Address]) -> dict[int, list[Address]]:
     return found
 
 
+@once
 def standings(evidence: Evidence) -> Standings:
     """Read the canaries of a batch."""
     rounds: dict[Address, dict[int, list[Observation]]] = defaultdict(lambda: defaultdict(list))
@@ -250,6 +252,7 @@ def _mood(
     return Mood.SOUND if answered or is_baseline else Mood.SILENT
 
 
+@once
 def living(evidence: Evidence, known: Standings) -> frozenset[Address]:
     """Hosts that answered anything: a canary, or a search for open ports."""
     found = {address for address, standing in known.hosts.items() if standing.answered_before}

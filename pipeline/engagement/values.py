@@ -86,10 +86,10 @@ class Profile:
     no version probe; ``attempts`` is how often a task may be started before it counts as failed;
     ``limits`` hold where the engagement has none of its own; ``snmp_public`` allows the guess that
     an SNMP agent takes the community ``public``. Hosts that stop answering their canaries are
-    waited for ``canary_waits``, one after the other (none: no canaries), and then asked at ``gentle_pace``
-    probes a second; ``second_looks`` bounds how often silent ports of living hosts are asked again,
-    ``watch_looks`` is how often believed endpoints are looked at while rescans last; ``sample``
-    endpoints that nobody called open are asked again.
+    waited for ``canary_waits``, one after the other (none: no canaries), and then asked at
+    ``gentle_pace`` probes a second; ``second_looks`` bounds how often silent ports of living hosts
+    are asked again, ``watch_looks`` is how often believed endpoints are looked at while rescans
+    last; ``sample`` endpoints that nobody called open are asked again.
     """
 
     name: str

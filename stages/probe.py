@@ -27,6 +27,10 @@ from pipeline.plan import Policy
 from pipeline.ports import PortSet
 from pipeline.tools.nmap import version_packets
 
+_WORTH_A_PROBE = frozenset(
+    {reasons.NO_CONTROL, reasons.SILENT_LISTENER, reasons.UNLIKE_CONTROLS, reasons.REJECTED}
+)
+
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     """One version probe for each believed endpoint, once in a run."""
@@ -92,7 +96,7 @@ def _believed(verdict: Verdict, heard: Iterable[Observation], facts: HostFacts) 
     if verdict.kind is VerdictKind.CONFIRMED:
         return True
     if verdict.kind is VerdictKind.LIKELY:
-        return verdict.reason in (reasons.NO_CONTROL, reasons.SILENT_LISTENER)
+        return verdict.reason in _WORTH_A_PROBE
     if verdict.reason == reasons.CONTROL_PORTS_ANSWER:
         # A real service behind a box that answers for everything says something of its own.
         return any(o.aftermath is Aftermath.DATA and o.banner not in facts.banners for o in heard)

@@ -49,7 +49,7 @@ from pipeline.ports import PortSet
 
 GENTLE_SECONDS: Final = 12.0
 """How long one piece of a gentle look takes, and so how much one block can spoil."""
-_EXPECTED_MISSES: Final = 0.01
+_EXPECTED_MISSES: Final = 0.005
 _ENOUGH: Final = 20
 """Open endpoints from which on the share that a sweep missed is worth a figure."""
 _HEAVY_LOSS: Final = 0.03
@@ -67,9 +67,7 @@ def looks(
     history = _History.of(evidence, known)
     yield from _another_sweep(evidence, policy, history, alive)
     for addresses in by_network(sorted(alive, key=int)).values():
-        ready = [
-            a for a in addresses if a not in held and a not in waiting and not known.of(a).pretends
-        ]
+        ready = [a for a in addresses if a not in held and a not in waiting]
         if not ready:
             continue
         if addresses[0] in known.shy:
@@ -137,7 +135,8 @@ class _History:
 
     def sweep_loss(self) -> float:
         """The share of open ports that the sweep missed; 0 while nobody could know."""
-        missed, all_ = self.missed(self.first_heard)
+        honest = (a for a in self.first_heard if not self.known.of(a).pretends)
+        missed, all_ = self.missed(honest)
         return missed / all_ if all_ >= _ENOUGH else 0.0
 
 

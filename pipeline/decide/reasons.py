@@ -14,6 +14,8 @@ SILENT_LISTENER: Final = "silent-listener"
 ONE_METHOD: Final = "one-method"
 NO_CONTROL: Final = "no-control"
 HANDSHAKE_MISSING: Final = "handshake-missing"
+UNLIKE_CONTROLS: Final = "unlike-controls"
+REJECTED: Final = "rejected"
 NOT_LISTENED: Final = "not-listened"
 OPEN_THEN_CLOSED: Final = "open-then-closed"
 LOAD_BALANCED: Final = "load-balanced"
@@ -52,6 +54,11 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         NO_CONTROL: "The handshake completes, but no control port of this host could be asked, so "
         "a device that answers for every port is not ruled out.",
         HANDSHAKE_MISSING: "Scans found it open, but no completed handshake is on record.",
+        UNLIKE_CONTROLS: "Ports that nobody named answer on this host, too, but there nobody is "
+        "behind the answer, and here somebody is: most likely a service behind a device that "
+        "answers for everything.",
+        REJECTED: "The handshake completes, and what we then sent was answered with a reset: an "
+        "application that closes, or a device whose first reset was lost.",
         NOT_LISTENED: "Handshakes completed, but only in passing: none is on record after which "
         "somebody stayed to listen.",
         OPEN_THEN_CLOSED: "The same method found it open at one time and closed at another.",

@@ -35,6 +35,9 @@ from pipeline.model import (
     VerdictKind,
 )
 
+_REJECTIONS: Final = 3
+"""Rounds in which a newline was answered with a reset, from which on an application did it: once
+or twice, a reset that followed the handshake itself may have been lost."""
 _ICMP: Final = frozenset(
     {"admin-prohibited", "host-prohibited", "net-prohibited", "communication-prohibited"}
     | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}
@@ -44,9 +47,9 @@ _TELLING: Final = (
     None,
     Aftermath.SILENCE,
     Aftermath.UNACKNOWLEDGED,
-    Aftermath.RESET,
     Aftermath.CLOSED,
     Aftermath.REJECTED,
+    Aftermath.RESET,
     Aftermath.ACKNOWLEDGED,
     Aftermath.DATA,
 )
@@ -73,6 +76,7 @@ class HostFacts:
     refused: int = 0
     banners: frozenset[str] = frozenset()
     refusal_ttls: frozenset[int] = frozenset()
+    aftermaths: frozenset[Aftermath] = frozenset()
 
     @property
     def answers_for_everything(self) -> bool:
@@ -94,6 +98,7 @@ def host_facts(controls: Iterable[Observation]) -> HostFacts:
         open_=sum(PortState.OPEN in states for states in by_port.values()),
         refused=sum(PortState.CLOSED in states for states in by_port.values()),
         banners=frozenset(o.banner for o in seen if o.aftermath is Aftermath.DATA),
+        aftermaths=frozenset(o.aftermath for o in seen if o.aftermath is not None),
         refusal_ttls=frozenset(
             o.ttl for o in seen if o.state is PortState.CLOSED and o.ttl is not None
         ),
@@ -143,6 +148,11 @@ class _Hearing:
             if o.method is Method.HANDSHAKE and o.state is PortState.OPEN and o.aftermath
         ]
         return max(followed, key=lambda o: _TELLING.index(o.aftermath), default=last)
+
+    @property
+    def rejections(self) -> int:
+        """In how many rounds our newline was answered with a reset."""
+        return len({o.round for o in self.everything if o.aftermath is Aftermath.REJECTED})
 
     @property
     def votes_differ(self) -> bool:
@@ -242,6 +252,8 @@ def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
         return _handshake_failed(hearing, handshake, facts)
     if _nearer_than_the_host(hearing, facts):
         return VerdictKind.ARTEFACT, reasons.ANSWERED_ON_PATH
+    if _unlike_controls(hearing, handshake, facts):
+        return VerdictKind.LIKELY, reasons.UNLIKE_CONTROLS
     artefact = _pretence(hearing, handshake, facts)
     if artefact:
         return VerdictKind.ARTEFACT, artefact
@@ -251,6 +263,8 @@ def _rule(hearing: _Hearing, facts: HostFacts) -> tuple[VerdictKind, str]:
         return VerdictKind.LIKELY, reasons.NOT_LISTENED
     proof = _presence(hearing, handshake, facts)
     if proof is None:
+        if handshake.aftermath is Aftermath.REJECTED and facts.asked:
+            return VerdictKind.LIKELY, reasons.REJECTED
         code = reasons.NO_CONTROL if not facts.asked else reasons.SILENT_LISTENER
         return VerdictKind.LIKELY, code
     if len(hearing.methods_saying(PortState.OPEN)) < 2:
@@ -316,6 +330,20 @@ def _initial_ttl(ttl: int) -> int:
     return next((initial for initial in (32, 64, 128) if ttl <= initial), 255)
 
 
+def _unlike_controls(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> bool:
+    """Somebody is behind this port, and nobody behind the control ports, which answer as well.
+
+    A SYN proxy answers for all, and hands on what has a service. As long as no version probe has
+    recognised it, that is no proof: the handshake alone says so.
+    """
+    if not facts.answers_for_everything or _identified(hearing):
+        return False
+    if handshake.aftermath is Aftermath.DATA:
+        return handshake.banner not in facts.banners
+    pretended = facts.aftermaths <= {Aftermath.RESET, Aftermath.UNACKNOWLEDGED}
+    return handshake.aftermath is Aftermath.ACKNOWLEDGED and bool(facts.aftermaths) and pretended
+
+
 def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:
     """The reason code when something on the path answers rather than a service."""
     if handshake.aftermath is Aftermath.UNACKNOWLEDGED:
@@ -338,7 +366,8 @@ def _presence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> st
     if handshake.aftermath in _NEEDS_CONTROLS and facts.asked and not facts.open_:
         if handshake.aftermath is Aftermath.ACKNOWLEDGED:
             return reasons.ACKNOWLEDGED
-        return reasons.CLOSED_AFTER_HANDSHAKE
+        if handshake.aftermath is Aftermath.CLOSED or hearing.rejections >= _REJECTIONS:
+            return reasons.CLOSED_AFTER_HANDSHAKE
     return None
 
 

@@ -16,6 +16,7 @@ from pipeline.decide.pace import MARGIN, SECONDS_PER_SLICE
 from pipeline.decide.questions import asked, ended, named, tasks_for, verdicts
 from pipeline.decide.questions import with_purpose as of_purpose
 from pipeline.decide.rescan import LOSS_DELAY, may_be_a_loss, round_due, worth_asking_again
+from pipeline.decide.udp_pace import PACKETS_PER_PAYLOAD, by_payloads, payloads
 from pipeline.model import (
     Endpoint,
     Evidence,
@@ -30,8 +31,6 @@ from pipeline.plan import Policy
 from pipeline.ports import PortSet
 from pipeline.scope import Targets
 
-_PACKETS_A_PORT: Final = 4
-"""For the size of slices and batches; the commands count exactly."""
 _VERSION_ROUNDS: Final = 3
 _BELIEVED: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 
@@ -44,7 +43,7 @@ def methods(policy: Policy) -> tuple[Method, ...]:
 def hosts_per_batch(policy: Policy) -> int:
     """So many that a sweep goes at the full rate, and takes about a minute if that can be."""
     ceilings = policy.ceilings
-    packets = len(policy.udp_ports) * _PACKETS_A_PORT * (policy.nmap_max_retries + 1)
+    packets = len(policy.udp_ports) * PACKETS_PER_PAYLOAD * (policy.nmap_max_retries + 1)
     minute = ceilings.rate * MARGIN * SECONDS_PER_SLICE / max(1, packets)
     return max(1, int(minute), -(-ceilings.rate // ceilings.rate_per_host))
 
@@ -74,14 +73,15 @@ def _sweepers(ports: PortSet, policy: Policy) -> Iterator[tuple[Method, PortSet]
     if not policy.privileged:
         yield Method.DATAGRAM, ports
         return
-    yield Method.NMAP_UDP, ports - policy.no_guess_ports
+    for some in by_payloads(ports - policy.no_guess_ports):
+        yield Method.NMAP_UDP, some
     # Many services answer nothing but their own protocol, and nmap does not speak them all.
     yield Method.DATAGRAM, ports & (policy.question_ports | policy.no_guess_ports)
 
 
 def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSet]:
     everything = list(ports)
-    packets = targets.addresses.size * len(everything) * _PACKETS_A_PORT
+    packets = targets.addresses.size * len(everything) * PACKETS_PER_PAYLOAD * payloads(ports)
     packets *= policy.nmap_max_retries + 1
     minutes = packets / (policy.ceilings.rate * MARGIN * SECONDS_PER_SLICE)
     count = max(1, min(len(everything), round(minutes)))

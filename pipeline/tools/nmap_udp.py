@@ -11,36 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from pipeline.budget import Demand, Lease
 from pipeline.decide.pace import MARGIN
+from pipeline.decide.udp_pace import PACKETS_PER_PAYLOAD, payloads, payloads_per_second
 from pipeline.model import Method, Purpose, Task
 from pipeline.plan import Policy
-from pipeline.ports import PortSet
 from pipeline.process import Command
 from pipeline.tools.nmap import OUTPUT, SILENT_RATE, SWEEP_PARALLELISM, version_packets
-
-_FOUR_PAYLOADS: Final = PortSet.of([5353])
-_THREE_PAYLOADS: Final = PortSet.parse("137,443,1194,26000")
-_TWO_PAYLOADS: Final = PortSet.parse(
-    "53,69,88,111,123,161,260,500,623,2049,3401,9987,10001,17185,26001-26004,26198,27960,34555,"
-    "44400,48899,64738"
-)
-"""The most that nmap 7.93 sends to a port at once, by its nmap-payloads, or, as it does since 7.94,
-by its nmap-service-probes. All other ports get one."""
-PACKETS_PER_PAYLOAD: Final = 2
-"""The payload, and the kernel's refusal of an answer to it."""
 
 
 def packets_per_probe(task: Task, policy: Policy) -> int:
     """Packets that leave at most for one probe of one of these ports."""
     if task.method is Method.NMAP_VERSION:
         return version_packets(policy.version_intensity, ())
-    for count, ports in ((4, _FOUR_PAYLOADS), (3, _THREE_PAYLOADS), (2, _TWO_PAYLOADS)):
-        if task.ports & ports:
-            return count * PACKETS_PER_PAYLOAD
-    return PACKETS_PER_PAYLOAD
+    return payloads(task.ports) * PACKETS_PER_PAYLOAD
 
 
 def demand(task: Task, policy: Policy) -> Demand:
@@ -62,7 +47,7 @@ def _repeats(task: Task, policy: Policy) -> int:
 
 def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
     """The call. ``--max-rate`` keeps the total, ``--scan-delay`` what one host gets."""
-    rate = max(0.1, lease.rate * MARGIN / packets_per_probe(task, policy))
+    rate = payloads_per_second(task.ports, lease.rate)
     version = 6 if task.targets.family(6) else 4
     options: list[tuple[str, str | None]] = [
         ("-n", None),
@@ -127,7 +112,7 @@ def _deadline(task: Task, policy: Policy, lease: Lease, rate: float) -> float:
         return 300.0 + 200.0 * ports * math.ceil(task.targets.addresses.size / 50)
     repeats = _repeats(task, policy)
     in_silence = SWEEP_PARALLELISM if task.purpose is Purpose.SWEEP else SILENT_RATE
-    sending = task.endpoints * repeats / min(rate, in_silence)
+    sending = task.endpoints * repeats / min(rate / payloads(task.ports), in_silence)
     per_host = ports * repeats * packets_per_probe(task, policy) / lease.rate_per_host
     # Without the sweep's option nmap slows down to one probe a second where refusals are limited.
     limited = 0.0 if task.purpose is Purpose.SWEEP else 1.0 * ports * repeats

@@ -6,13 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.facts import neighbourhoods
+from pipeline.decide.questions import by_protocol
+from pipeline.decide.sampling import passes, sampled
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Change,
     Endpoint,
     Evidence,
     Observation,
+    Protocol,
     Purpose,
+    RunState,
     Task,
     TaskState,
     Verdict,
@@ -20,7 +25,7 @@ from pipeline.model import (
 )
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.document import Event, Finding, Gap, RunDocument
+from pipeline.render.document import Completeness, Event, Finding, Gap, RunDocument
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
@@ -59,7 +64,19 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
             *store.events(run.number),
         ),
         comparison=comparison,
+        neighbourhoods=neighbourhoods(evidence),
+        completeness=_completeness(run, evidence),
     )
+
+
+def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
+    """Of TCP: nobody draws a sample by UDP."""
+    if run.state is not RunState.COMPLETE:
+        return None
+    for part in by_protocol(evidence):
+        if part.batch.protocol is Protocol.TCP:
+            return Completeness(sample=sampled(part), passes=passes(part))
+    return None
 
 
 def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:

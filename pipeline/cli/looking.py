@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from pipeline.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.render.document import Finding
+    from pipeline.addresses import Address
+    from pipeline.render.document import Finding, RunDocument
     from pipeline.store.records import RunRecord
 
 _NOTHING = "no endpoint was named: nothing is known to be open"
@@ -71,34 +73,86 @@ def show(
     workspace: Here = Path(),
     output: OutputFormat = Format.TEXT,
 ) -> int:
-    """Tell why each endpoint got its verdict: the evidence in order, and what it adds up to."""
-    from dataclasses import replace
-
+    """Tell why each endpoint got its verdict, in order; of a host, what is known about it."""
     from pipeline.assembly import assemble
     from pipeline.cli.asked import without_verdict
     from pipeline.cli.edge import printing
     from pipeline.model import RunState
     from pipeline.render.document_json import render_json
-    from pipeline.render.terminal import endpoint_story
+    from pipeline.render.story import stories
     from pipeline.store.runs import Store
 
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         document = assemble(store, record)
     _tell_if_unfinished(record, workspace)
-    shown = [f for f in document.findings if _wanted(f, endpoint)]
-    silent = without_verdict(endpoint, record.plan, document) if endpoint and not shown else ""
+    hosts = _hosts_meant(endpoint, record)
+    if endpoint:
+        document = _only(document, endpoint, hosts)
+    nothing = endpoint and not document.findings
+    silent = without_verdict(endpoint, record.plan, document) if nothing else ""
     with printing():
         if output is Format.JSON:
-            print(render_json(replace(document, findings=tuple(shown))))
-        for finding in shown if output is Format.TEXT else ():
-            print("\n".join(endpoint_story(finding)), end="\n\n")
+            told = stories(document) if endpoint and not hosts else ()
+            print(render_json(document, stories=told))
+        elif hosts:
+            _print_hosts(document)
+        else:
+            _print_stories(document)
     if silent:
         # Beside the document, which has no place for what nobody called open.
         print(silent, file=sys.stderr if output is Format.JSON else sys.stdout)
-    elif not shown and output is Format.TEXT:
+    elif not document.findings and output is Format.TEXT:
         print(_NOTHING if record.state is RunState.COMPLETE else "nothing is decided yet")
     return 0
+
+
+def _hosts_meant(text: str, record: RunRecord) -> frozenset[Address]:
+    """The addresses of a host that is asked for without a port; none for anything else."""
+    from pipeline.addresses import parse_address
+
+    found = set()
+    for address in dict(record.plan.names).get(text, (text.strip("[]"),)):
+        with contextlib.suppress(ValueError):
+            found.add(parse_address(address))
+    return frozenset(found)
+
+
+def _only(document: RunDocument, text: str, hosts: frozenset[Address]) -> RunDocument:
+    """The document without what is not about this endpoint, or these hosts."""
+    from dataclasses import replace
+
+    from pipeline.decide.facts import Neighbourhoods
+
+    shown = tuple(f for f in document.findings if _wanted(f, text))
+    about = hosts | {finding.verdict.endpoint.address for finding in shown}
+    known = document.neighbourhoods
+    return replace(
+        document,
+        findings=shown,
+        neighbourhoods=Neighbourhoods(
+            hosts=tuple(r for r in known.hosts if r.address in about),
+            networks=tuple(r for r in known.networks if any(a in r.network for a in about)),
+        ),
+    )
+
+
+def _print_stories(document: RunDocument) -> None:
+    from pipeline.render.story import stories, story_text
+
+    for story in stories(document):
+        print("\n".join(story_text(story)), end="\n\n")
+
+
+def _print_hosts(document: RunDocument) -> None:
+    """What is known about each host, and a line for each of its endpoints."""
+    from pipeline.render.terminal import host_lines, verdict_table
+
+    for record in document.neighbourhoods.hosts:
+        lines = host_lines(record, document.neighbourhoods.around(record))
+        print("\n".join(lines), end="\n\n")
+    if document.findings:
+        print_table(verdict_table(document))
 
 
 def _tell_if_unfinished(record: RunRecord, workspace: Path) -> None:

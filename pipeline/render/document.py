@@ -6,8 +6,10 @@ texts that came from the network are as they came: each renderer escapes for its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline.decide.completeness import Bound, Estimate, NoEstimate
+from pipeline.decide.facts import Neighbourhoods
 from pipeline.model import Change, Hole, Observation, RunState, TaskRecord, Verdict
 
 
@@ -57,6 +59,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """How much was missed: what a random sample says, and what two passes say."""
+
+    sample: Bound | NoEstimate
+    passes: Estimate | NoEstimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDocument:
     """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs."""
 
@@ -89,3 +99,7 @@ class RunDocument:
     comparison: Comparison | None = None
     packets: int | None = None
     """How many packets were sent, where the tools tell it."""
+    neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
+    """What is known about hosts and networks as wholes."""
+    completeness: Completeness | None = None
+    """``None`` while the run is not finished: what was searched in part cannot be extrapolated."""

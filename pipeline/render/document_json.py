@@ -1,8 +1,9 @@
 """A run as one JSON document, for other programs.
 
 ``{"format": 1, "run": {…}, "endpoints": [{"address", "protocol", "port", "verdict", "reason",
-"confidence", "service", …}], "coverage": {…}, "changes": {…} or null, "tasks": […],
-"events": […]}``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
+"confidence", "service", …}], "hosts": […], "networks": […], "completeness": {…} or null,
+"coverage": {…}, "changes": {…} or null, "tasks": […], "events": […]}``; for single endpoints also
+``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
 are packets per second, addresses are texts; endpoints are in numeric order. ``service`` is a label
 for people or null, ``service_details`` what it was made of.
 
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from pipeline.decide.completeness import Bound, Estimate, NoEstimate
+from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
-from pipeline.render.document import Comparison, Finding, RunDocument
+from pipeline.render.document import Comparison, Completeness, Finding, RunDocument
+from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
 
 FORMAT: Final = 1
@@ -31,13 +35,18 @@ _HIDDEN: Final = re.compile(
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def render_json(document: RunDocument) -> str:
+def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
     """The document, one endpoint, task and event per line, UTF-8 when encoded."""
+    told = [story_json(story) for story in stories]
     return _laid_out(
         {
             "format": FORMAT,
             "run": _run(document),
+            **({"stories": told} if told else {}),
             "endpoints": [_endpoint(finding) for finding in _ordered(document)],
+            "hosts": [_host(record) for record in document.neighbourhoods.hosts],
+            "networks": [_network(record) for record in document.neighbourhoods.networks],
+            "completeness": _completeness(document.completeness),
             "coverage": {
                 "gaps": [
                     {"what": gap.what, "why": gap.why, "endpoints": gap.endpoints}
@@ -137,10 +146,125 @@ def _observation(observation: Observation) -> dict[str, Any]:
         "state": observation.state,
         "reason": observation.reason,
         "ttl": observation.ttl,
+        "source_port": observation.source_port,
         "aftermath": observation.aftermath,
         "banner": observation.banner,
         "service": (observation.service.label or None) if observation.service else None,
     }
+
+
+def _host(record: HostRecord) -> dict[str, Any]:
+    controls, standing = record.controls, record.standing
+    return {
+        "address": str(record.address),
+        "protocol": record.protocol,
+        "asked": record.asked,
+        "open": len(record.opened),
+        "refused": record.refused,
+        "silent": record.silent,
+        "doubts": list(record.doubts),
+        "controls": {
+            "asked": controls.asked,
+            "open": controls.open_,
+            "refused": controls.refused,
+        },
+        "canaries": len(standing.checks),
+        "episodes": [
+            {
+                "mood": episode.mood,
+                "after": _iso(None if episode.after == float("-inf") else episode.after),
+                "until": _iso(episode.until),
+                "void": episode.is_void,
+            }
+            for episode in standing.episodes
+        ],
+        "answer_ttls": list(record.answer_ttls),
+        "refusal_ttls": list(record.refusal_ttls),
+        "same_banner": record.banner or None,
+        "answered_within": record.answered_within,
+    }
+
+
+def _network(record: NetworkRecord) -> dict[str, Any]:
+    return {
+        "network": list(record.network.networks()),
+        "protocol": record.protocol,
+        "hosts": [str(address) for address in record.hosts],
+        "asked": record.asked,
+        "open": record.opened,
+        "refused": record.refused,
+        "silent": record.silent,
+        "turns": [_turn(turn) for turn in record.turns],
+        "searches": [
+            {
+                "number": search.number,
+                "found": search.found,
+                "missed": search.missed,
+                "rate": _rounded(search.rate_here),
+            }
+            for search in record.searches
+        ],
+        "suspicion": record.suspicion,
+        "gentle_tasks": record.gentle,
+        "gentle_pace": record.pace,
+    }
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "mood": turn.mood,
+        "hosts": [str(address) for address in turn.hosts],
+        "after": _iso(turn.after),
+        "noticed": iso(turn.noticed),
+        "until": _iso(turn.until),
+        "searched_ports": str(turn.ports),
+        "rate": _rounded(turn.rate),
+        "rate_to_network": _rounded(turn.rate_here),
+    }
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 3)
+
+
+def _completeness(known: Completeness | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return {"sample": _sample(known.sample), "passes": _passes(known.passes)}
+
+
+def _sample(bound: Bound | NoEstimate) -> dict[str, Any]:
+    if isinstance(bound, NoEstimate):
+        return _no_estimate(bound)
+    return {
+        "sampled": bound.sampled,
+        "found": bound.found,
+        "negatives": bound.negatives,
+        "share_at_most": bound.share,
+        "open_at_most": bound.missed,
+        "level": bound.level,
+        "assumptions": list(bound.assumptions),
+    }
+
+
+def _passes(estimate: Estimate | NoEstimate) -> dict[str, Any]:
+    if isinstance(estimate, NoEstimate):
+        return _no_estimate(estimate)
+    return {
+        "first": estimate.first,
+        "second": estimate.second,
+        "both": estimate.both,
+        "found": estimate.found,
+        "total": estimate.total,
+        "low": estimate.low,
+        "high": estimate.high,
+        "level": estimate.level,
+        "assumptions": list(estimate.assumptions),
+    }
+
+
+def _no_estimate(reason: NoEstimate) -> dict[str, Any]:
+    return {"none_because": reason.why, "sentence": reason.sentence}
 
 
 def _hole(task: int, hole: Hole) -> dict[str, Any]:

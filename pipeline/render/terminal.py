@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipeline.decide.facts import HostRecord, NetworkRecord
 from pipeline.decide.reasons import explain
 from pipeline.model import Observation, PortState, Service
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import gather
+from pipeline.render.hosts import DOUBTS, host_sentences, network_name, network_sentences
 from pipeline.render.text import counted, instant, visible
 from pipeline.render.words import (
     METHODS,
@@ -72,6 +74,17 @@ def _told_service(service: Service) -> list[str]:
         lines.extend(f"       {visible(line.strip(), _BANNER)}" for line in told[:_SCRIPT_LINES])
         if len(told) > _SCRIPT_LINES:
             lines.append(f"       … {counted(len(told) - _SCRIPT_LINES, 'more line')}")
+    return lines
+
+
+def host_lines(record: HostRecord, network: NetworkRecord | None) -> list[str]:
+    """What is known about one host and the network around it."""
+    doubts = "; ".join(DOUBTS[doubt] for doubt in record.doubts)
+    lines = [f"{record.address} by {record.protocol.upper()}{f': {doubts}' if doubts else ''}"]
+    lines += [f"  {sentence}" for sentence in host_sentences(record)]
+    if network is not None:
+        lines += [f"its network, {network_name(network)}"]
+        lines += [f"  {sentence}" for sentence in network_sentences(network)]
     return lines
 
 

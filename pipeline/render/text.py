@@ -79,6 +79,12 @@ def instant(time: float) -> str:
     return f"{_utc(time):%Y-%m-%d %H:%M:%S}"
 
 
+def later(time: float, than: float) -> str:
+    """An instant that stands beside an earlier one: without the day when it is the same."""
+    whole = instant(time)
+    return whole[11:] if whole[:10] == instant(than)[:10] else whole
+
+
 def minute(time: float) -> str:
     """``2026-11-03 02:00``, UTC."""
     return f"{_utc(time):%Y-%m-%d %H:%M}"

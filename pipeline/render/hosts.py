@@ -1,0 +1,310 @@
+"""Hosts and networks in plain sentences: what they answered, and whether they could be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.addresses import Address, AddressSet
+from pipeline.decide.facts import (
+    AT_ONCE,
+    Doubt,
+    HostRecord,
+    Neighbourhoods,
+    NetworkRecord,
+    Suspicion,
+    Turn,
+)
+from pipeline.decide.standing import Episode, Mood, network_of
+from pipeline.model import Protocol
+from pipeline.render.text import counted, instant, later, listed, shortened, visible
+
+_BANNER: Final = 80
+_PORTS_NAMED: Final = 3
+_HOSTS_NAMED: Final = 6
+
+DOUBTS: Final = {
+    Doubt.ANSWERS_FOR_EVERYTHING: "answers for every port",
+    Doubt.DECEIVED_US: "deceived us for a time",
+    Doubt.TURNED_US_AWAY: "turned us away for a time",
+    Doubt.DROPPED_US: "dropped us for a time",
+    Doubt.MOSTLY_OPEN: "most ports answer as if open",
+}
+"""Every doubt in a few words."""
+
+_MEANWHILE: Final = {
+    Mood.SILENT: "What it kept silent about meanwhile counts for nothing",
+    Mood.REFUSING: "Neither its refusals nor its silence meanwhile count",
+    Mood.DECEIVING: "Nothing that it said meanwhile counts",
+}
+_DID: Final = {
+    Mood.SILENT: "stopped answering",
+    Mood.REFUSING: "refused on every port that had been open",
+    Mood.DECEIVING: "answered for ports that had refused before",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbelieved:
+    """Some hosts of one network that could not be believed, for the same reasons.
+
+    ``title`` names them; ``sentences`` tell what they did.
+    """
+
+    title: str
+    hosts: tuple[Address, ...]
+    doubts: tuple[Doubt, ...]
+    sentences: tuple[str, ...]
+
+
+def unbelieved(known: Neighbourhoods) -> tuple[Unbelieved, ...]:
+    """What a reader must know before believing the findings: by network, in numeric order."""
+    alike: dict[tuple[AddressSet, Protocol, tuple[Doubt, ...]], list[HostRecord]] = {}
+    for record in known.hosts:
+        if record.doubts:
+            key = network_of(record.address), record.protocol, record.doubts
+            alike.setdefault(key, []).append(record)
+    networks = {(record.network, record.protocol): record for record in known.networks}
+    told = [
+        _unbelieved(records, doubts, networks.get((network, protocol)))
+        for (network, protocol, doubts), records in alike.items()
+    ]
+    told += [
+        Unbelieved(
+            title=f"{network_name(record)}: a search that missed much",
+            hosts=record.hosts,
+            doubts=(),
+            sentences=(_suspected(record),),
+        )
+        for record in known.networks
+        if record.suspicion is not None
+    ]
+    return tuple(sorted(told, key=lambda each: int(each.hosts[0])))
+
+
+def _unbelieved(
+    records: Sequence[HostRecord], doubts: tuple[Doubt, ...], network: NetworkRecord | None
+) -> Unbelieved:
+    hosts = tuple(record.address for record in records)
+    what = listed([DOUBTS[doubt] for doubt in doubts])
+    sentences: list[str] = []
+    if len(records) == 1:
+        sentences += host_sentences(records[0])
+    else:
+        sentences.append(f"{counts_of(records)} The hosts: {named(hosts)}.")
+        sentences += _pretence_of(records)
+    if network is not None:
+        sentences += _turns_of(network, hosts) if len(records) > 1 else ()
+        sentences += _gently(network)
+    where = str(hosts[0])
+    if len(hosts) > 1 and network is not None:
+        where = f"{counted(len(hosts), 'host')} of {network_name(network)}"
+    return Unbelieved(
+        title=f"{where}: {what}", hosts=hosts, doubts=doubts, sentences=tuple(sentences)
+    )
+
+
+def counts_of(records: Iterable[HostRecord]) -> str:
+    """``300 ports asked on 3 hosts: 3 open, 290 refused, 7 silent (1 % open).``"""
+    records = tuple(records)
+    asked = sum(record.asked for record in records)
+    opened = sum(len(record.opened) for record in records)
+    refused = sum(record.refused for record in records)
+    silent = sum(record.silent for record in records)
+    where = f" on {len(records)} hosts" if len(records) > 1 else ""
+    share = f" ({100 * opened / asked:.0f} % open)" if asked else ""
+    return (
+        f"{counted(asked, 'port')} asked{where}: {opened:,} answered as if open, {refused:,} "
+        f"refused, {silent:,} kept silent{share}."
+    )
+
+
+def host_sentences(record: HostRecord) -> tuple[str, ...]:
+    """All that is known about one host, beside the verdicts on its endpoints."""
+    return (
+        counts_of((record,)),
+        *_controls(record),
+        *_canaries(record),
+        *_ttls(record),
+        *_alike(record),
+    )
+
+
+def network_sentences(record: NetworkRecord) -> tuple[str, ...]:
+    """All that is known about one network."""
+    suspected = (_suspected(record),) if record.suspicion is not None else ()
+    return (
+        f"{counted(len(record.hosts), 'host')} answered; {counted(record.asked, 'port')} asked on "
+        f"them: {record.opened:,} open, {record.refused:,} refused, {record.silent:,} silent.",
+        *_turns_of(record, record.hosts),
+        *_searched(record),
+        *suspected,
+        *_gently(record),
+    )
+
+
+def network_name(record: NetworkRecord) -> str:
+    """``10.80.1.0/24``."""
+    return listed(record.network.networks())
+
+
+def named(hosts: Sequence[Address]) -> str:
+    """The first few hosts by address, and how many more."""
+    return shortened([str(host) for host in hosts], _HOSTS_NAMED)
+
+
+# --- one host ------------------------------------------------------------------------------------
+
+
+def _controls(record: HostRecord) -> Iterator[str]:
+    controls = record.controls
+    if not controls.asked:
+        yield "No control port was asked: nobody knows whether it answers for everything."
+        return
+    asked = f"Of {counted(controls.asked, 'control port')}, which nobody named,"
+    if controls.answers_for_everything:
+        yield (
+            f"{asked} {controls.open_} answered as if open and none refused: something answers for "
+            "every port of this host."
+        )
+        return
+    silent = controls.asked - controls.open_ - controls.refused
+    told = [
+        f"{number} {what}"
+        for number, what in (
+            (controls.open_, "answered as if open"),
+            (controls.refused, "refused"),
+            (silent, "kept silent"),
+        )
+        if number
+    ]
+    yield f"{asked} {listed(told)}."
+
+
+def _canaries(record: HostRecord) -> Iterator[str]:
+    standing = record.standing
+    if not standing.checks:
+        yield "It was asked no canary: whether it could be believed all the time was not watched."
+        return
+    if standing.pretends:
+        yield "A port that nobody named was open on it before the sweep began."
+    for episode in standing.episodes:
+        yield episode_sentence(episode, record)
+    if not standing.episodes:
+        rounds = counted(len(standing.checks), "round")
+        if len(standing.checks) > 1:
+            yield f"Its canaries were asked in {rounds}, and answered as they should."
+
+
+def episode_sentence(episode: Episode, record: HostRecord) -> str:
+    """When a host ceased to be a witness, what it did, and what that means."""
+    bad = (c.time for c in record.standing.checks if c.time > episode.after)
+    noticed = next(bad, episode.after)
+    when = _when(None if episode.after == float("-inf") else episode.after, noticed)
+    told = f"{when} it {_DID[episode.mood]}"
+    if episode.is_void:
+        if episode.mood is Mood.REFUSING:
+            return f"{told}, and stayed so: these ports were closed, and are judged as closed."
+        return f"{told}, and did not stop: its control ports decide what it can be believed."
+    back = f", and was itself again at {later(episode.until, noticed)}" if episode.until else ""
+    never = "" if episode.until else ", and was not heard again"
+    return f"{told}{back}{never}. {_MEANWHILE[episode.mood]}."
+
+
+def _when(after: float | None, noticed: float) -> str:
+    if after is None:
+        return f"Before {instant(noticed)}"
+    return f"Between {instant(after)} and {later(noticed, after)}"
+
+
+def _ttls(record: HostRecord) -> Iterator[str]:
+    answers, refusals = record.answer_ttls, record.refusal_ttls
+    if not answers or not refusals:
+        return
+    told = listed([str(ttl) for ttl in answers]), listed([str(ttl) for ttl in refusals])
+    if answers == refusals and len(answers) == 1:
+        yield f"Answers and refusals have the same time to live ({told[0]}): one machine sent them."
+    else:
+        yield f"Its answers arrived with the time to live {told[0]}, its refusals with {told[1]}."
+
+
+def _alike(record: HostRecord) -> Iterator[str]:
+    if record.banner:
+        yield f'Every endpoint that spoke said the same: "{visible(record.banner, _BANNER)}".'
+    if record.at_once:
+        yield (
+            f"Its {len(record.opened)} open ports answered the sweep within {AT_ONCE:g} s: "
+            "separate services hardly do that."
+        )
+
+
+# --- several hosts -------------------------------------------------------------------------------
+
+
+def _pretence_of(records: Sequence[HostRecord]) -> Iterator[str]:
+    pretending = [r for r in records if Doubt.ANSWERS_FOR_EVERYTHING in r.doubts]
+    if pretending:
+        yield (
+            "Ports that nobody named answer there, too: a device on the path or a catch-all "
+            "answers, and which services stand behind it cannot be seen from here."
+        )
+    banners = {record.banner for record in records}
+    if len(banners) == 1 and "" not in banners:
+        yield f'They all say the same on every port: "{visible(banners.pop(), _BANNER)}".'
+
+
+def _turns_of(record: NetworkRecord, hosts: Sequence[Address]) -> Iterator[str]:
+    for turn in record.turns:
+        some = [host for host in turn.hosts if host in hosts]
+        if some:
+            yield _turn(turn, len(some))
+
+
+def _turn(turn: Turn, hosts: int) -> str:
+    told = f"{_when(turn.after, turn.noticed)} {counted(hosts, 'host')} {_DID[turn.mood]}"
+    if turn.rate is not None and turn.rate_here is not None:
+        told += f", while a task asked at {turn.rate:,.0f} packets per second"
+        if round(turn.rate_here) < round(turn.rate):
+            told += f" ({turn.rate_here:,.0f} of them to this network)"
+    if turn.ports and len(turn.ports) <= _PORTS_NAMED:
+        told += (
+            f". Only {'port' if len(turn.ports) == 1 else 'ports'} {turn.ports} "
+            f"{'was' if len(turn.ports) == 1 else 'were'} searched then: a trap may be tied to it"
+        )
+    if turn.until is None:
+        return f"{told}. It was not seen to end."
+    return f"{told}. It was over at {later(turn.until, turn.noticed)}. {_MEANWHILE[turn.mood]}."
+
+
+def _searched(record: NetworkRecord) -> Iterator[str]:
+    if not any(search.missed for search in record.searches):
+        return
+    parts = []
+    for search in record.searches:
+        name = "the sweep" if search.number == 0 else f"look {search.number}"
+        rate = f" at {search.rate_here:,.0f}/s" if search.rate_here is not None else ""
+        parts.append(f"{name}{rate} found {search.found:,} and missed {search.missed:,}")
+    yield f"Searches of this network: {'; '.join(parts)}."
+
+
+def _suspected(record: NetworkRecord) -> str:
+    sweep = record.searches[0]
+    missed = (
+        f"The sweep missed {sweep.missed:,} of {sweep.found + sweep.missed:,} open endpoints here, "
+        "many more than elsewhere, and later looks found them"
+    )
+    if record.suspicion is Suspicion.RATE_LIMIT:
+        return f"{missed} more slowly: a rate limit, as it seems."
+    return (
+        f"{missed} no more slowly: something seems to drop the sweep's kind of packet rather than "
+        "limit its rate."
+    )
+
+
+def _gently(record: NetworkRecord) -> Iterator[str]:
+    if record.gentle:
+        yield (
+            f"{counted(record.gentle, 'task')} asked this network gently, at {record.pace:g} "
+            "probes per second at most."
+        )

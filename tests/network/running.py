@@ -34,10 +34,22 @@ control_ports: 2
 version_probe: false
 version_intensity: 0
 scripts: []
+canary_waits: []
+second_looks: 0
+watch_looks: 0
+sample: 0
 rescan_delays: [2s]
 limits: {rate: 4000, rate_per_host: 200, concurrency: 8}
 """
 """Discovery and corroboration in seconds: for tests that are not about versions."""
+
+THOROUGH: Mapping[str, str] = {
+    "canary_waits: []": "canary_waits: [1s]",
+    "second_looks: 0": "second_looks: 2",
+    "watch_looks: 0": "watch_looks: 2",
+    "sample: 0": "sample: 40",
+}
+"""Lines of that profile for tests that want every kind of question asked."""
 
 _numbers = itertools.count()
 
@@ -55,11 +67,22 @@ class Workspace:
     folder: Path
 
     @classmethod
-    def prepare(cls, lab: Lab, folder: Path, *, quick: bool = False, **settings: Any) -> Workspace:
+    def prepare(
+        cls,
+        lab: Lab,
+        folder: Path,
+        *,
+        quick: bool = False,
+        thorough: bool = False,
+        **settings: Any,
+    ) -> Workspace:
         """Write the engagement; settings as ``fixtures.engagements.engagement`` takes them."""
         folder.mkdir(parents=True, exist_ok=True)
         if quick:
-            (folder / "quick.yml").write_text(QUICK_PROFILE)
+            profile = QUICK_PROFILE
+            for line, instead in THOROUGH.items() if thorough else ():
+                profile = profile.replace(line, instead)
+            (folder / "quick.yml").write_text(profile)
             settings = {"profile": "quick.yml", "delays": ("2s",), **settings}
         write_engagement(lab.truth, folder, **settings)
         return cls(lab, folder)

@@ -30,7 +30,9 @@ class Undisturbed:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     with lab(Parameters(name=fresh_name(), preset="tiny", seed=9)) as hosts:
-        workspace = Workspace.prepare(hosts, tmp_path_factory.mktemp("calm"), quick=True)
+        workspace = Workspace.prepare(
+            hosts, tmp_path_factory.mktemp("calm"), quick=True, thorough=True
+        )
         began = time.monotonic()
         workspace.run()
         yield Undisturbed(hosts, workspace.verdicts(), time.monotonic() - began)
@@ -54,7 +56,9 @@ def _kill_and_resume(undisturbed: Undisturbed, folder: Path, *, times: int) -> N
     print(f"seed {seed}")
     draw = random.Random(seed)
     for number in range(times):
-        workspace = Workspace.prepare(undisturbed.lab, folder / str(number), quick=True)
+        workspace = Workspace.prepare(
+            undisturbed.lab, folder / str(number), quick=True, thorough=True
+        )
         # One moment in each equal part of the run's length, so that few kills cover it all.
         moment = undisturbed.seconds * (number + draw.random()) / times
         _one(workspace, undisturbed, moment)

@@ -83,6 +83,11 @@ def unbelieved(known: Neighbourhoods) -> tuple[Unbelieved, ...]:
     return tuple(sorted(told, key=lambda each: int(each.hosts[0])))
 
 
+def deceivers(known: Neighbourhoods) -> frozenset[Address]:
+    """Hosts that answered for ports that had refused before."""
+    return frozenset(r.address for r in known.hosts if Doubt.DECEIVED_US in r.doubts)
+
+
 def _unbelieved(
     records: Sequence[HostRecord], doubts: tuple[Doubt, ...], network: NetworkRecord | None
 ) -> Unbelieved:

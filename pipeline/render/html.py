@@ -22,6 +22,7 @@ from pipeline.render.changes import group_changes
 from pipeline.render.coverage import percentage, planned, uncovered
 from pipeline.render.document import RunDocument
 from pipeline.render.findings import Group, group
+from pipeline.render.hosts import deceivers
 from pipeline.render.inventory import inventory
 from pipeline.render.method import methods_used
 from pipeline.render.summary import summarise
@@ -51,7 +52,11 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
     """The report. Same document, same text; ``explanations`` are sentences by reason code."""
     style = read_text("templates", "report/report.css")
     script = read_text("templates", "report/report.js")
-    groups = group(document.findings, at_most=_FINDINGS_TOLD)
+    groups = group(
+        document.findings,
+        at_most=_FINDINGS_TOLD,
+        deceivers=deceivers(document.neighbourhoods),
+    )
     comparison = document.comparison
     context: dict[str, Any] = {
         "document": document,

@@ -9,7 +9,7 @@ from pipeline.decide.reasons import explain
 from pipeline.model import Observation, PortState, Service
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import gather
-from pipeline.render.hosts import DOUBTS, host_sentences, network_name, network_sentences
+from pipeline.render.hosts import DOUBTS, deceivers, host_sentences, network_name, network_sentences
 from pipeline.render.text import counted, instant, visible
 from pipeline.render.words import (
     METHODS,
@@ -89,17 +89,18 @@ def host_lines(record: HostRecord, network: NetworkRecord | None) -> list[str]:
 
 
 def verdict_table(document: RunDocument) -> list[tuple[str, ...]]:
-    """One row per finding in the order of attention, one per crowd of a host.
+    """One row per finding in the order of attention, one per crowd of a host or network.
 
     The columns are :data:`VERDICT_COLUMNS`.
     """
     rows: list[tuple[str, ...]] = []
+    fooled_by = deceivers(document.neighbourhoods)
     for kind in VERDICTS:
         members = [finding for finding in document.findings if finding.verdict.kind is kind]
-        single, crowds = gather(kind, members)
+        single, crowds = gather(kind, members, fooled_by)
         rows.extend(_row(finding) for finding in sorted(single, key=lambda f: f.verdict.endpoint))
         for crowd in crowds:
-            many = f"{crowd.address}: {counted(crowd.size, f'{crowd.protocol} port')}"
+            many = f"{crowd.name}: {counted(crowd.size, f'{crowd.protocol} port')}"
             reasons = ", ".join(visible(code, _LABEL) for code, _ in crowd.reasons[:3])
             rows.append((many, str(kind), reasons, "", "", ""))
     return rows

@@ -275,8 +275,9 @@ function start() {
   const follow = () => {
     const name = location.hash.slice(1);
     const target = name && document.getElementById(name);
-    if (target && target.classList.contains("finding")) {
-      target.querySelector("details").open = true;
+    const finding = target && target.closest(".finding");
+    if (finding) {
+      finding.querySelector("details").open = true;
       target.scrollIntoView();
       return;
     }

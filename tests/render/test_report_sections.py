@@ -14,7 +14,7 @@ from pipeline.ports import PortSet
 from pipeline.render.changes import group_changes
 from pipeline.render.coverage import given_up, percentage, uncovered
 from pipeline.render.document import Comparison, Finding, Gap
-from pipeline.render.findings import CROWD, group
+from pipeline.render.findings import CROWD, FEW, group
 from pipeline.render.inventory import evidence_in_short, inventory
 from pipeline.render.method import methods_used
 from pipeline.render.summary import summarise
@@ -88,13 +88,88 @@ def test_what_changed_comes_first_within_a_verdict() -> None:
 
 
 def test_twenty_ports_of_a_host_are_told_singly_and_twenty_one_as_a_crowd() -> None:
-    ports = [d.artefact(f"10.80.3.40:{port}") for port in range(1, CROWD + 2)]
+    ports = [d.likely(f"10.80.3.40:{port}") for port in range(1, CROWD + 2)]
     (few,) = group(ports[:CROWD], at_most=100)
     (many,) = group(ports, at_most=100)
     assert (len(few.single), len(few.crowds)) == (CROWD, 0)
     assert (len(many.single), len(many.crowds)) == (0, 1)
     assert str(many.crowds[0].ports) == f"1-{CROWD + 1}"
-    assert many.crowds[0].reasons == ((reasons.CONTROL_PORTS_ANSWER, CROWD + 1),)
+    assert many.crowds[0].reasons == ((reasons.ONE_METHOD, CROWD + 1),)
+
+
+def test_two_artefacts_of_a_host_are_told_singly_and_three_as_one_entry() -> None:
+    ports = [d.artefact(f"10.80.3.40:{port}") for port in range(1, FEW + 2)]
+    (few,) = group(ports[:FEW], at_most=100)
+    (many,) = group(ports, at_most=100)
+    assert (len(few.single), len(few.crowds)) == (FEW, 0)
+    assert (len(many.single), [crowd.name for crowd in many.crowds]) == (0, ["10.80.3.40"])
+
+
+def test_hosts_of_a_network_that_pretend_alike_are_one_entry_and_others_are_not() -> None:
+    many = [f"10.80.3.{host}:{port}" for host in (40, 41) for port in range(1, 10 + host)]
+    elsewhere = [f"10.80.4.40:{port}" for port in range(1, 10)]
+    (found,) = group(map(d.artefact, [*many, *elsewhere]), at_most=100)
+    assert [(crowd.name, crowd.size) for crowd in found.crowds] == [
+        ("10.80.3.0/24 (2 hosts)", 99),
+        ("10.80.4.40", 9),
+    ]
+
+
+def test_one_odd_artefact_does_not_join_the_tarpit_beside_it() -> None:
+    tarpit = [d.artefact(f"10.80.3.40:{port}") for port in range(1, 50)]
+    (found,) = group([*tarpit, d.artefact("10.80.3.41:80")], at_most=100)
+    assert [where(one) for one in found.single] == ["10.80.3.41:80/tcp"]
+    assert [crowd.name for crowd in found.crowds] == ["10.80.3.40"]
+
+
+def test_a_proxy_that_answers_for_two_ports_of_every_host_is_one_entry() -> None:
+    many = [f"10.80.3.{host}:{port}" for host in range(1, 5) for port in (80, 443)]
+    (found,) = group(map(d.artefact, many), at_most=100)
+    assert [(crowd.name, crowd.size, crowd.alike) for crowd in found.crowds] == [
+        ("10.80.3.0/24 (4 hosts)", 8, True)
+    ]
+
+
+def test_phantoms_of_a_host_that_deceived_us_are_one_entry_and_those_of_others_are_told() -> None:
+    phantoms = [d.refuted(f"10.80.3.40:{port}") for port in range(1, 10)]
+    others = [d.refuted(f"10.80.3.41:{port}") for port in range(1, 10)]
+    deceiver = phantoms[0].verdict.endpoint.address
+    (found,) = group([*phantoms, *others], at_most=100, deceivers={deceiver})
+    assert len(found.single) == 9
+    (crowd,) = found.crowds
+    assert (crowd.name, crowd.size, crowd.deceived) == ("10.80.3.40", 9, True)
+
+
+def test_an_artefact_that_is_new_since_the_last_run_is_told_by_itself() -> None:
+    new = d.artefact("10.80.3.40:80")
+    new = replace(new, change=d.changed(ChangeKind.OPENED, None, new.verdict))
+    rest = [d.artefact(f"10.80.3.40:{port}") for port in range(1, 10)]
+    (found,) = group([new, *rest], at_most=100)
+    assert [where(one) for one in found.single] == ["10.80.3.40:80/tcp"]
+
+
+KINDS = st.sampled_from(["likely", "artefact", "refuted", "unknown"])
+
+
+@given(
+    st.lists(
+        st.tuples(KINDS, st.integers(1, 4), st.integers(1, 60)),
+        max_size=200,
+        unique_by=lambda e: e[1:],
+    ),
+    st.sets(st.integers(1, 4)),
+)
+def test_nothing_is_ever_lost_in_a_crowd(
+    drawn: list[tuple[str, int, int]], fooled: set[int]
+) -> None:
+    findings = [getattr(d, kind)(f"10.80.{host % 2}.{host}:{port}") for kind, host, port in drawn]
+    deceivers = {IPv4Address(f"10.80.{host % 2}.{host}") for host in fooled}
+    told: list[str] = []
+    for found in group(findings, at_most=1_000, deceivers=deceivers):
+        told += [where(one) for one in found.single]
+        for crowd in found.crowds:
+            told += [f"{host}:{port}/tcp" for host, ports in crowd.hosts for port in ports]
+    assert sorted(told) == sorted(map(where, findings))
 
 
 def test_confirmed_ports_are_never_gathered_into_a_crowd() -> None:

@@ -55,7 +55,7 @@ _IN_FAVOUR: Final[Mapping[VerdictKind, frozenset[PortState]]] = MappingProxyType
         VerdictKind.FILTERED: frozenset(PortState) - _ANSWERS,
     }
 )
-_SILENCE_WEIGHT: Final = 0.5
+SILENCE_WEIGHT: Final = 0.5
 """Of a method that heard nothing, for ``filtered``: it would hear the same of most services."""
 
 
@@ -201,7 +201,7 @@ def _confidence(hearing: _Hearing, kind: VerdictKind) -> float:
 def _weight(hearing: _Hearing, method: Method, kind: VerdictKind) -> float:
     said = [o for o in hearing.everything if o.method is method]
     if kind is VerdictKind.FILTERED and not any(_is_icmp(o) for o in said):
-        return _SILENCE_WEIGHT
+        return SILENCE_WEIGHT
     if any(_is_answer(o) for o in said):
         return ANSWER_WEIGHT
     return WEIGHTS.get(method, _OTHER_WEIGHT)

@@ -75,6 +75,8 @@ def _keys(
 def _parts(schema: dict[str, Any], key: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     if "$ref" in key:
         yield schema["$defs"][key["$ref"].rpartition("/")[2]], ""
+    for entry in key.get("oneOf", ()):
+        yield from _parts(schema, entry)
     for entry in key.get("items", {}).get("oneOf", ()):
         for inner, _ in _parts(schema, entry):
             yield inner, "[]"

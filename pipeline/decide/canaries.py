@@ -71,12 +71,18 @@ def _canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     rounds: dict[tuple[int, float, int], list[Endpoint]] = defaultdict(list)
     endpoints = _canaries(evidence, known)
     under_way = unanswered(evidence, Purpose.CANARY)
+    before = _rounds_before(evidence)
     for network, addresses in by_network(sorted(endpoints, key=int)).items():
-        for address in (a for a in addresses if a not in under_way):
-            due = _due(known, address, searched.get(address, 0.0), policy)
-            if due is not None:
-                number = known.of(address).checks[-1].round + 1 if known.of(address).checks else 1
-                rounds[number, due, network] += endpoints[address]
+        dues = {
+            address: when
+            for address in addresses
+            if address not in under_way
+            and (when := _due(known, address, searched.get(address, 0.0), policy)) is not None
+            and not _in_vain(evidence, known, address, searched.get(address, 0.0))
+        }
+        # In step: whether a network turns us away shows in the same round of all its hosts.
+        for address in dues:
+            rounds[before.get(network, 0) + 1, max(dues.values()), network] += endpoints[address]
     for (number, due, _), some in rounds.items():
         shy = any(endpoint.address in known.shy for endpoint in some)
         for group, ports in exact_groups(some):
@@ -93,6 +99,28 @@ def _canaries_due(evidence: Evidence, policy: Policy) -> Iterator[Task]:
                 not_before=due,
                 pace=policy.gentle_pace if shy else 0.0,
             )
+
+
+def _in_vain(evidence: Evidence, known: Standings, address: Address, searched: float) -> bool:
+    """True when a canary has ended since, and nobody could be asked: excluded, or it failed."""
+    checks = known.of(address).checks
+    last = checks[-1].round if checks else 0
+    return any(
+        record.task.round > last
+        and (record.ended or 0.0) >= searched
+        and address in record.task.targets
+        for record in with_purpose(evidence, Purpose.CANARY)
+    )
+
+
+def _rounds_before(evidence: Evidence) -> dict[int, int]:
+    """Network -> the number of its last round of canaries, answered or not."""
+    found: dict[int, int] = {}
+    for record in with_purpose(evidence, Purpose.CANARY):
+        # A task with canaries is about one network only.
+        (network,) = by_network([next(iter(record.task.targets.addresses))])
+        found[network] = max(found.get(network, 0), record.task.round)
+    return found
 
 
 def _due(known: Standings, address: Address, searched: float, policy: Policy) -> float | None:

@@ -18,7 +18,7 @@ from pipeline.decide import udp_tasks
 from pipeline.decide.canaries import baseline, canaries_due, hosts_of
 from pipeline.decide.looks import looks
 from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate
-from pipeline.decide.questions import ended, sweep_rounds, with_purpose
+from pipeline.decide.questions import ended, still_swept, sweep_rounds, with_purpose
 from pipeline.decide.sampling import sample
 from pipeline.decide.standing import standings
 from pipeline.model import Evidence, Method, Protocol, Purpose, StageName, Task
@@ -42,12 +42,13 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     if not ended(r for r in canaries if r.task.round == 0) or not ended(sweeps):
         return
     due = list(canaries_due(evidence, policy))
+    targets = still_swept(evidence)
     for number, some in enumerate(sweep_rounds(evidence.batch.ports)):
-        if some and not any(record.task.round == number for record in sweeps):
+        if some and targets and not any(record.task.round == number for record in sweeps):
             # What is waited for must not hold up the others, but what is due now comes first.
             now = [record for record in canaries if not record.task.not_before]
-            if not due and ended(now):
-                yield from _sweep(evidence, policy, some, number)
+            if ended(now) and all(task.not_before for task in due):
+                yield from _sweep(evidence, policy, targets, some, number)
             yield from due
             return
     more = list(looks(evidence, standings(evidence), policy, busy=hosts_of(due)))
@@ -57,14 +58,16 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
         yield from sample(evidence, policy)
 
 
-def _sweep(evidence: Evidence, policy: Policy, wanted: PortSet, round_: int) -> Iterator[Task]:
-    """A sweep of the whole batch, cut by ports into tasks of about a minute.
+def _sweep(
+    evidence: Evidence, policy: Policy, all_: Targets, wanted: PortSet, round_: int
+) -> Iterator[Task]:
+    """A sweep of all these targets, cut by ports into tasks of about a minute.
 
     Addresses on a link of this host go to another tool than those behind a gateway, and the two
     address families never share a command.
     """
     batch = evidence.batch
-    for targets, method in _by_method(batch.targets, policy):
+    for targets, method in _by_method(all_, policy):
         for ports in _slices(wanted, targets, policy):
             yield Task(
                 batch=batch.number,

@@ -219,6 +219,7 @@ def _another_sweep(
         return
     batch = evidence.batch
     quiet = batch.targets.addresses - AddressSet.from_addresses(alive) - policy.beyond_sweep
+    quiet -= history.known.shy
     targets = batch.targets.only(quiet)
     if targets:
         yield Task(

@@ -31,6 +31,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy
 from pipeline.ports import PortSet
+from pipeline.scope import Targets
 
 _ENDED = frozenset({TaskState.SETTLED, TaskState.FAILED})
 
@@ -46,12 +47,19 @@ def sweep_rounds(ports: PortSet) -> tuple[PortSet, PortSet]:
     return harmless, ports - harmless
 
 
+def still_swept(evidence: Evidence) -> Targets:
+    """What may be swept: not what turned against us, which is only asked gently from then on."""
+    targets = evidence.batch.targets
+    return targets.only(targets.addresses - standings(evidence).shy)
+
+
 def swept(evidence: Evidence) -> bool:
-    """True when both sweeps have been filed and answered."""
+    """True when both sweeps have been filed and answered, or there is nobody left to sweep."""
     sweeps = with_purpose(evidence, Purpose.SWEEP)
     rounds = {record.task.round for record in sweeps}
     wanted = sweep_rounds(evidence.batch.ports)
-    return ended(sweeps) and all(n in rounds for n, some in enumerate(wanted) if some)
+    left = any(some and n not in rounds for n, some in enumerate(wanted))
+    return bool(sweeps) and ended(sweeps) and not (left and still_swept(evidence))
 
 
 def ended(tasks: Iterable[TaskRecord]) -> bool:

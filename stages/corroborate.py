@@ -70,7 +70,9 @@ class _Corroboration:
             of_method = (wanted if method is Method.HANDSHAKE else honest) - gone
             missing = of_method - asked(self.evidence, method, Purpose.NAMED, 1)
             yield from self._ask(missing, method, Purpose.NAMED)
-            if missing or not ended(with_purpose(self.evidence, Purpose.NAMED)):
+            # The re-scans of others may be due in half an hour.
+            named_now = with_purpose(self.evidence, Purpose.NAMED)
+            if missing or not ended(record for record in named_now if record.task.round == 1):
                 return
 
     def _missing(self, wanted: set[Endpoint], method: Method, purpose: Purpose) -> Iterator[Task]:

@@ -50,6 +50,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         addresses=plan.scope.admitted.size,
         ports=plan.ports,
         port_count=len(plan.policy.ports),
+        udp_port_count=len(plan.policy.udp_ports),
         vantage=plan.policy.vantage,
         profile=plan.profile,
         limits=_limits(plan),

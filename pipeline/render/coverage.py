@@ -45,7 +45,7 @@ class Uncovered:
 
 def planned(document: RunDocument) -> int:
     """How many endpoints the engagement asks about."""
-    return document.addresses * document.port_count
+    return document.addresses * (document.port_count + document.udp_port_count)
 
 
 def uncovered(document: RunDocument) -> Uncovered:
@@ -95,10 +95,14 @@ def percentage(part: int, whole: int) -> str:
 def _beyond(document: RunDocument) -> str:
     """What lay outside the question itself, whatever the answer."""
     asked = {record.task.protocol for record in document.tasks} or {Protocol.TCP}
-    others = LAST_PORT - document.port_count
     parts: list[str] = []
-    if Protocol.TCP in asked and others > 0:
-        parts.append(f"the other {counted(others, 'TCP port')} of each address")
-    if Protocol.UDP not in asked:
-        parts.append("UDP")
+    for protocol, count in (
+        (Protocol.TCP, document.port_count),
+        (Protocol.UDP, document.udp_port_count),
+    ):
+        if protocol not in asked:
+            parts.append(protocol.upper())
+        elif count < LAST_PORT:
+            others = counted(LAST_PORT - count, f"{protocol.upper()} port")
+            parts.append(f"the other {others} of each address")
     return " and ".join(parts)

@@ -68,7 +68,10 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDocument:
-    """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs."""
+    """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs.
+
+    ``port_count`` are the TCP ports of each address, ``udp_port_count`` the UDP ports.
+    """
 
     run: str
     client: str
@@ -97,6 +100,7 @@ class RunDocument:
     tasks: tuple[TaskRecord, ...]
     events: tuple[Event, ...]
     comparison: Comparison | None = None
+    udp_port_count: int = 0
     packets: int | None = None
     """How many packets were sent, where the tools tell it."""
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)

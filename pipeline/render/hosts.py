@@ -25,11 +25,11 @@ _PORTS_NAMED: Final = 3
 _HOSTS_NAMED: Final = 6
 
 DOUBTS: Final = {
-    Doubt.ANSWERS_FOR_EVERYTHING: "answers for every port",
+    Doubt.ANSWERS_FOR_EVERYTHING: "answering for every port",
     Doubt.DECEIVED_US: "deceived us for a time",
     Doubt.TURNED_US_AWAY: "turned us away for a time",
     Doubt.DROPPED_US: "dropped us for a time",
-    Doubt.MOSTLY_OPEN: "most ports answer as if open",
+    Doubt.MOSTLY_OPEN: "most ports answering as if open",
 }
 """Every doubt in a few words."""
 
@@ -207,7 +207,7 @@ def episode_sentence(episode: Episode, record: HostRecord) -> str:
     bad = (c.time for c in record.standing.checks if c.time > episode.after)
     noticed = next(bad, episode.after)
     when = _when(None if episode.after == float("-inf") else episode.after, noticed)
-    told = f"{when} it {_DID[episode.mood]}"
+    told = f"{when}, it {_DID[episode.mood]}"
     if episode.is_void:
         if episode.mood is Mood.REFUSING:
             return f"{told}, and stayed so: these ports were closed, and are judged as closed."
@@ -267,7 +267,8 @@ def _turns_of(record: NetworkRecord, hosts: Sequence[Address]) -> Iterator[str]:
 
 
 def _turn(turn: Turn, hosts: int) -> str:
-    told = f"{_when(turn.after, turn.noticed)} {counted(hosts, 'host')} {_DID[turn.mood]}"
+    when = _when(turn.after, turn.noticed)
+    told = f"{when}, {counted(hosts, 'host')} {_DID[turn.mood]}"
     if turn.rate is not None and turn.rate_here is not None:
         told += f", while a task asked at {turn.rate:,.0f} packets per second"
         if round(turn.rate_here) < round(turn.rate):

@@ -19,12 +19,14 @@ from markupsafe import Markup, escape
 from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.model import Endpoint, RunState, VerdictKind
 from pipeline.render.changes import group_changes
+from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import percentage, planned, uncovered
 from pipeline.render.document import RunDocument
 from pipeline.render.findings import Group, group
-from pipeline.render.hosts import deceivers
+from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import inventory
 from pipeline.render.method import methods_used
+from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
 from pipeline.render.text import counted, duration, instant, iso, listed, minute, shortened, visible
 from pipeline.render.words import (
@@ -66,6 +68,8 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "summary": summarise(document),
         "figures": _figures(document),
         "uncovered": uncovered(document),
+        "unbelieved": unbelieved(document.neighbourhoods),
+        "completeness": completeness_told(document),
         "planned": planned(document),
         "groups": groups,
         "told": _told(groups),
@@ -73,6 +77,8 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "methods": methods_used(document.tasks),
         "inventory": inventory(document.findings),
         "reasons": _reasons(document, explanations),
+        "documented": explanations.keys(),
+        "would_change": {c: w for c, w in WOULD_CHANGE.items() if c in explanations},
         "rows_told": _ROWS_TOLD,
         "complete": document.state is RunState.COMPLETE,
     }

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from pipeline.addresses import AddressSet
+from pipeline.addresses import AddressSet, number_of
+from pipeline.decide.facts import Doubt
 from pipeline.model import ChangeKind, Endpoint, RunState, TaskState, VerdictKind
+from pipeline.render.completeness import completeness_sentence
 from pipeline.render.coverage import Uncovered, planned, uncovered
 from pipeline.render.document import Comparison, Finding, RunDocument
-from pipeline.render.text import counted, duration, listed, minute
+from pipeline.render.hosts import DOUBTS
+from pipeline.render.text import counted, duration, listed, minute, shortened
 from pipeline.render.words import DISPUTED_VERDICTS, OPEN_VERDICTS
+
+_IDLE_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +30,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """``notice`` is empty for a complete run; ``first`` is never empty."""
+    """``notice`` is empty for a complete run; ``first`` is never empty.
+
+    ``doubted`` and ``idle``, empty where there are none, are about hosts that could not be believed
+    and hosts without an open port; ``missing`` is what was not asked, ``missed`` what was asked in
+    vain as far as that can be estimated.
+    """
 
     notice: str
     scanned: str
     found: tuple[str, ...]
+    doubted: str
+    idle: str
     changed: str
     missing: str
+    missed: str
     first: tuple[Step, ...]
 
 
@@ -41,8 +55,11 @@ def summarise(document: RunDocument) -> Summary:
         notice=_notice(document),
         scanned=_scanned(document),
         found=_found(document.findings),
+        doubted=_doubted(document),
+        idle=_idle(document),
         changed=_changed(document.comparison),
         missing=_missing(gaps),
+        missed=completeness_sentence(document),
         first=tuple(_first(document, gaps)),
     )
 
@@ -111,6 +128,31 @@ def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
             f"{on_hosts(refuted)} {_were(refuted)} named or expected to be open, and refused."
         )
     return tuple(told)
+
+
+def _doubted(document: RunDocument) -> str:
+    """How many hosts did what; a host may have done several things."""
+    counts = Counter(doubt for r in document.neighbourhoods.hosts for doubt in r.doubts)
+    if not counts:
+        return ""
+    hosts = len({r.address for r in document.neighbourhoods.hosts if r.doubts})
+    parts = [f"{counts[doubt]:,}: {DOUBTS[doubt]}" for doubt in Doubt if counts[doubt]]
+    return (
+        f"{counted(hosts, 'host')} could not be believed, or not all the time ({'; '.join(parts)})."
+    )
+
+
+def _idle(document: RunDocument) -> str:
+    """The hosts that answered, and on which nothing was ever open."""
+    hosts = document.neighbourhoods.hosts
+    busy = {record.address for record in hosts if record.opened}
+    idle = {record.address for record in hosts} - busy
+    if not idle:
+        return ""
+    answer = "answers" if len(idle) == 1 else "answer"
+    has = "has" if len(idle) == 1 else "have"
+    where = shortened([str(a) for a in sorted(idle, key=number_of)], _IDLE_NAMED)
+    return f"{counted(len(idle), 'host')} {answer} and {has} nothing open: {where}."
 
 
 def _changed(comparison: Comparison | None) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Final
+from typing import Any, Final
 
 from pipeline.addresses import AddressSet, parse_address
 from pipeline.decide import reasons
+from pipeline.decide.completeness import sample_bound, two_passes
+from pipeline.decide.facts import HostRecord, Neighbourhoods, NetworkRecord, Turn
+from pipeline.decide.standing import Check, Mood, Standing, network_of
+from pipeline.decide.verdict import HostFacts
 from pipeline.model import (
     Aftermath,
     Change,
@@ -29,7 +33,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.ports import PortSet
-from pipeline.render.document import Comparison, Event, Finding, Gap, RunDocument
+from pipeline.render.document import Comparison, Completeness, Event, Finding, Gap, RunDocument
 from pipeline.scope import Scope
 
 START: Final = 1_793_671_200.0
@@ -411,6 +415,79 @@ EMPTY: Final = RunDocument(
 """Everything was asked, and nothing was open."""
 
 
+def host(text: str, **known: Any) -> HostRecord:
+    """A host of which a hundred ports were asked; one is open and 90 refused unless told."""
+    usual: dict[str, Any] = {
+        "address": parse_address(text),
+        "protocol": Protocol.TCP,
+        "asked": 100,
+        "opened": PortSet.of((443,)),
+        "refused": 90,
+        "silent": 9,
+        "controls": HostFacts(asked=2, refused=2),
+        "standing": Standing(),
+    }
+    return HostRecord(**(usual | known))
+
+
+def standing(*checks: tuple[float, Mood], pretends: bool = False) -> Standing:
+    """(seconds after the start, mood) for each round of canaries."""
+    return Standing(
+        checks=tuple(
+            Check(round=number, time=START + after, mood=mood)
+            for number, (after, mood) in enumerate(checks)
+        ),
+        answered_before=True,
+        pretends=pretends,
+    )
+
+
+def neighbourhoods() -> Neighbourhoods:
+    """A sound host, one that dropped us and stood alone, a tarpit, and one with nothing open."""
+    dropped = standing((0, Mood.SOUND), (40, Mood.SILENT), (100, Mood.SOUND))
+    hosts = (
+        host("10.80.1.7", answer_ttls=(63,), refusal_ttls=(63,)),
+        host("10.80.2.14", standing=dropped),
+        host("10.80.2.99", opened=PortSet(), refused=91),
+        host(
+            "10.80.3.40",
+            opened=PortSet.parse("100-129"),
+            asked=40,
+            refused=0,
+            silent=10,
+            controls=HostFacts(asked=2, open_=2),
+            banner="220 ready\x1b[2J",
+            answered_within=0.6,
+        ),
+    )
+    turned = Turn(
+        mood=Mood.SILENT,
+        hosts=(hosts[1].address,),
+        after=START,
+        noticed=START + 40,
+        until=START + 100,
+        ports=PortSet.parse("1-1000"),
+        rate=8_000.0,
+        rate_here=2_000.0,
+    )
+    networks = tuple(
+        NetworkRecord(
+            network=network_of(some[0].address),
+            protocol=Protocol.TCP,
+            hosts=tuple(record.address for record in some),
+            asked=sum(record.asked for record in some),
+            opened=sum(len(record.opened) for record in some),
+            refused=sum(record.refused for record in some),
+            silent=sum(record.silent for record in some),
+            turns=turns,
+            gentle=3 if turns else 0,
+            pace=8.0 if turns else 0.0,
+        )
+        for some, turns in ((hosts[:1], ()), (hosts[1:3], (turned,)), (hosts[3:], ()))
+    )
+    return Neighbourhoods(hosts=hosts, networks=networks)
+
+
 def small() -> RunDocument:
     """A run with every verdict, changes, gaps, holes and events."""
     findings = (
@@ -477,6 +554,10 @@ def small() -> RunDocument:
             changes=changes,
         ),
         packets=1_238_114,
+        neighbourhoods=neighbourhoods(),
+        completeness=Completeness(
+            sample=sample_bound(300, 0, 900_000), passes=two_passes(200, 180, 150)
+        ),
     )
 
 
@@ -495,6 +576,7 @@ def cut_short() -> RunDocument:
         tasks=some.tasks[:3] + unfinished,
         gaps=(Gap(what="10.80.0.0-10.80.3.255", why="the run was stopped", endpoints=900_000),),
         comparison=None,
+        completeness=None,
     )
 
 

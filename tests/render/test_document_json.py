@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.decide.completeness import sample_bound, two_passes
+from pipeline.render.document import Completeness
 from pipeline.render.document_json import render_json
 from tests.render import documents
 
@@ -81,8 +83,9 @@ def test_every_endpoint_task_and_event_has_a_line_of_its_own() -> None:
     document = documents.small()
     lines = render_json(document).splitlines()
     assert document.comparison is not None
-    endpoints = len(document.findings) + len(document.comparison.changes)
-    assert sum(line.startswith('{"address"') for line in lines) == endpoints
+    of_addresses = len(document.findings) + len(document.comparison.changes)
+    of_addresses += len(document.neighbourhoods.hosts)
+    assert sum(line.startswith('{"address"') for line in lines) == of_addresses
     assert sum(line.startswith('{"number"') for line in lines) == len(document.tasks)
 
 
@@ -105,3 +108,43 @@ def test_a_number_that_json_does_not_have_is_refused() -> None:
     broken = replace(found, verdict=replace(found.verdict, confidence=float("nan")))
     with pytest.raises(ValueError, match="JSON"):
         render_json(replace(documents.EMPTY, findings=(broken,)))
+
+
+def test_hosts_networks_and_completeness_are_told_in_full() -> None:
+    told = json.loads(render_json(documents.small()))
+    sound, dropped, idle, tarpit = told["hosts"]
+    assert (sound["doubts"], sound["asked"], sound["open"], sound["refused"]) == ([], 100, 1, 90)
+    assert dropped["episodes"] == [
+        {
+            "mood": "silent",
+            "after": "2026-11-03T02:00:00.000Z",
+            "until": "2026-11-03T02:01:40.000Z",
+            "void": False,
+        }
+    ]
+    assert idle["open"] == 0
+    assert (tarpit["doubts"], tarpit["answered_within"]) == (["answers-for-everything"], 0.6)
+    assert [network["network"] for network in told["networks"]] == [
+        ["10.80.1.0/24"],
+        ["10.80.2.0/24"],
+        ["10.80.3.0/24"],
+    ]
+    (turn,) = told["networks"][1]["turns"]
+    assert (turn["mood"], turn["rate"], turn["rate_to_network"]) == ("silent", 8000.0, 2000.0)
+    assert told["completeness"]["sample"]["open_at_most"] == 8942
+    passes = told["completeness"]["passes"]
+    assert (passes["low"], passes["high"], passes["level"]) == (233, 250, 0.95)
+    assert len(passes["assumptions"]) == 4
+
+
+def test_an_unfinished_run_has_no_completeness() -> None:
+    assert json.loads(render_json(documents.cut_short()))["completeness"] is None
+
+
+def test_where_there_is_no_estimate_the_document_has_the_reason_and_no_number() -> None:
+    none = Completeness(
+        sample=sample_bound(0, 0, 500), passes=two_passes(40, 40, 40, independent=False)
+    )
+    told = json.loads(render_json(replace(documents.small(), completeness=none)))
+    assert told["completeness"]["sample"].keys() == {"none_because", "sentence"}
+    assert told["completeness"]["passes"]["none_because"] == "not-independent"

@@ -13,6 +13,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from pipeline.decide import reasons
+from pipeline.decide.completeness import A_SAMPLE_ASSUMES, TWO_PASSES_ASSUME
 from pipeline.model import RunState, VerdictKind
 from pipeline.render import html as html_renderer
 from pipeline.render.document import RunDocument
@@ -352,3 +353,38 @@ def test_all_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
     for text, ground in pairs:
         assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
     assert _contrast(colours["strong-rule"], colours["paper"]) >= 3 or scheme == "print"
+
+
+def test_doubted_hosts_stand_before_the_findings_and_are_linked_from_the_summary() -> None:
+    page = page_of(documents.small())
+    assert page.ids.index("not-covered") < page.ids.index("hosts") < page.ids.index("findings")
+    assert "10.80.3.40: answering for every port" in page.words
+    assert {e.attributes["href"] for e in page.named("a")} >= {"#hosts"}
+    assert "hosts" not in page_of(documents.EMPTY).ids
+
+
+def test_the_method_tells_how_much_was_missed_with_every_assumption() -> None:
+    words = page_of(documents.small()).words
+    for assumption in (*TWO_PASSES_ASSUME, *A_SAMPLE_ASSUMES):
+        assert assumption in words
+    without = page_of(documents.EMPTY).words
+    assert "no estimate of what was missed" in without
+    assert "It assumes" not in without
+
+
+def test_a_reason_is_linked_to_its_meaning_and_an_imported_one_is_not() -> None:
+    page = page_of(documents.small())
+    linked = {e.attributes["href"] for e in page.by_class("code")}
+    assert linked
+    assert linked <= {f"#reason-{code}" for code in reasons.EXPLANATIONS}
+    hostile = page_of(documents.hostile())
+    assert {i for i in hostile.ids if i.startswith("reason-")} <= {
+        f"reason-{code}" for code in reasons.EXPLANATIONS
+    }
+
+
+def test_a_long_list_of_ports_is_folded_and_never_cut() -> None:
+    ports = ",".join(str(port) for port in range(1, 2000, 2))
+    page = page_of(replace(documents.EMPTY, ports=ports, port_count=1000))
+    assert ports in page.text
+    assert "1,000 of 65,535" in page.words

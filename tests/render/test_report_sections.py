@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -9,12 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decide import reasons
+from pipeline.decide.completeness import Estimate, sample_bound, two_passes
+from pipeline.decide.facts import Neighbourhoods, Search, Suspicion
+from pipeline.decide.standing import Mood
+from pipeline.decide.verdict import HostFacts
 from pipeline.model import ChangeKind, Hole, Method, VerdictKind
 from pipeline.ports import PortSet
 from pipeline.render.changes import group_changes
+from pipeline.render.completeness import completeness_sentence, completeness_told
 from pipeline.render.coverage import given_up, percentage, uncovered
-from pipeline.render.document import Comparison, Finding, Gap
+from pipeline.render.document import Comparison, Completeness, Finding, Gap
 from pipeline.render.findings import CROWD, FEW, group
+from pipeline.render.hosts import host_sentences, network_sentences, unbelieved
 from pipeline.render.inventory import evidence_in_short, inventory
 from pipeline.render.method import methods_used
 from pipeline.render.summary import summarise
@@ -367,3 +374,124 @@ def test_evidence_in_short_is_in_time_order_and_counts_repetitions() -> None:
         )
     )
     assert told == ("masscan-syn open, nmap-syn open (2 times), handshake open: unacknowledged")
+
+
+# Hosts, and how much was missed
+
+
+def test_hosts_that_could_not_be_believed_are_told_by_network_and_sound_ones_are_not() -> None:
+    told = unbelieved(d.neighbourhoods())
+    assert [each.title for each in told] == [
+        "10.80.2.14: dropped us for a time",
+        "10.80.3.40: answering for every port",
+    ]
+    first, second = ("\n".join(each.sentences) for each in told)
+    assert "Between 2026-11-03 02:00:00 and 02:00:40, it stopped answering" in first
+    assert "was itself again at 02:01:40" in first
+    assert "3 tasks asked this network gently, at 8 probes per second at most." in first
+    assert "2 answered as if open and none refused" in second
+    assert 'said the same: "220 ready\\x1b[2J"' in second
+    assert "answered the sweep within 1 s" in second
+
+
+def test_hosts_of_one_network_that_did_the_same_are_one_entry() -> None:
+    pretending = HostFacts(asked=2, open_=2)
+    hosts = tuple(d.host(f"10.80.3.{n}", controls=pretending) for n in range(1, 21))
+    network = replace(d.neighbourhoods().networks[2], hosts=tuple(h.address for h in hosts))
+    (told,) = unbelieved(Neighbourhoods(hosts=hosts, networks=(network,)))
+    assert told.title == "20 hosts of 10.80.3.0/24: answering for every port"
+    assert "2,000 ports asked on 20 hosts" in told.sentences[0]
+    assert "10.80.3.6 and 14 more." in told.sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("mood", "until", "words"),
+    [
+        (Mood.SILENT, 100.0, "kept silent about meanwhile counts for nothing"),
+        (Mood.SILENT, None, "was not heard again"),
+        (Mood.REFUSING, 100.0, "Neither its refusals nor its silence"),
+        (Mood.REFUSING, None, "these ports were closed"),
+        (Mood.DECEIVING, 100.0, "Nothing that it said"),
+        (Mood.DECEIVING, None, "its control ports decide"),
+    ],
+)
+def test_a_host_that_ceased_to_be_a_witness_is_told_with_what_that_means(
+    mood: Mood, until: float | None, words: str
+) -> None:
+    checks = [(0.0, Mood.SOUND), (40.0, mood)] + ([(until, Mood.SOUND)] if until else [])
+    told = " ".join(host_sentences(d.host("10.80.2.14", standing=d.standing(*checks))))
+    assert words in told
+
+
+def test_a_turn_names_the_rate_of_the_task_and_a_port_that_may_be_a_trap() -> None:
+    network = d.neighbourhoods().networks[1]
+    (turn,) = network.turns
+    told = " ".join(network_sentences(network))
+    assert "while a task asked at 8,000 packets per second (2,000 of them to this network)" in told
+    assert "trap" not in told
+    trapped = replace(network, turns=(replace(turn, ports=PortSet.of((23,)), until=None),))
+    told = " ".join(network_sentences(trapped))
+    assert "Only port 23 was searched then: a trap may be tied to it" in told
+    assert "It was not seen to end." in told
+
+
+@pytest.mark.parametrize(
+    ("why", "word"),
+    [(Suspicion.RATE_LIMIT, "a rate limit"), (Suspicion.PICKY_FILTER, "drop the sweep's kind")],
+)
+def test_a_search_that_missed_much_is_told_with_what_is_suspected(
+    why: Suspicion, word: str
+) -> None:
+    searches = (
+        Search(number=0, found=1, missed=9, rate_here=100.0),
+        Search(number=1, found=9, missed=0, rate_here=None),
+    )
+    known = d.neighbourhoods()
+    network = replace(known.networks[0], searches=searches, suspicion=why)
+    (told,) = unbelieved(Neighbourhoods(hosts=known.hosts[:1], networks=(network,)))
+    assert "The sweep missed 9 of 10 open endpoints here" in told.sentences[0]
+    assert word in told.sentences[0]
+    assert "the sweep at 100/s found 1 and missed 9; look 1 found 9" in " ".join(
+        network_sentences(network)
+    )
+
+
+def test_the_summary_mentions_doubted_hosts_idle_ones_and_how_much_was_missed() -> None:
+    summary = summarise(d.small())
+    assert summary.doubted == (
+        "2 hosts could not be believed, or not all the time "
+        "(1: answering for every port; 1: dropped us for a time)."
+    )
+    assert summary.idle == "1 host answers and has nothing open: 10.80.2.99."
+    assert "there are about 240 (95 %: 233 to 250)" in summary.missed
+    assert "no more than 8,942 are" in summary.missed
+    assert summarise(d.EMPTY).doubted == summarise(d.EMPTY).idle == ""
+
+
+def test_where_there_is_no_estimate_there_is_no_number_but_the_reason() -> None:
+    none = Completeness(
+        sample=sample_bound(0, 0, 500), passes=two_passes(40, 40, 40, independent=False)
+    )
+    document = replace(d.small(), completeness=none)
+    told = completeness_told(document)
+    assert not any(each.is_number for each in told)
+    sentence = completeness_sentence(document)
+    assert sentence.startswith("There is no estimate of what was missed.")
+    assert not re.search(r"\d", sentence)
+
+
+def test_an_unfinished_run_has_no_estimate() -> None:
+    (told,) = completeness_told(d.cut_short())
+    assert told.sentence == "There is no estimate of what was missed: the run is not finished."
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.booleans())
+def test_a_number_is_never_told_without_its_interval_and_its_assumptions(
+    first: int, second: int, both: int, independent: bool
+) -> None:
+    passes = two_passes(first, second, min(first, second, both), independent=independent)
+    none = sample_bound(0, 0, 0)
+    document = replace(d.small(), completeness=Completeness(sample=none, passes=passes))
+    told, _ = completeness_told(document)
+    assert told.is_number is isinstance(passes, Estimate)
+    assert ("(95 %: " in told.sentence) is told.is_number

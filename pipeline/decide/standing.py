@@ -31,6 +31,10 @@ _TURNED_AT_LEAST: Final = 3
 endpoints may simply have closed."""
 
 
+_Place = tuple[int, int]
+"""A batch, and a network of it."""
+
+
 class Mood(StrEnum):
     """How a host answered its canaries in one round."""
 
@@ -172,18 +176,23 @@ def by_network(addresses: Iterable[Address]) -> dict[int, list[Address]]:
 def standings(evidence: Evidence) -> Standings:
     """Read the canaries of a batch."""
     rounds: dict[Address, dict[int, list[Observation]]] = defaultdict(lambda: defaultdict(list))
+    batch_of = {record.number: record.task.batch for record in evidence.tasks}
+    place: dict[Address, _Place] = {}
     was_open: set[Endpoint] = set()
     for endpoint, heard in evidence.observations.items():
         for observation in heard:
             if observation.purpose is Purpose.CANARY:
                 rounds[endpoint.address][observation.round].append(observation)
+                network = number_of(endpoint.address) >> _NETWORK_BITS
+                # Batches go their own ways, also those that share a network.
+                place[endpoint.address] = batch_of.get(observation.task, 0), network
             elif observation.purpose in SEARCHES and observation.state is PortState.OPEN:
                 was_open.add(endpoint)
     if not rounds:
         return Standings()
-    turned = _turned(rounds, was_open)
+    turned = _turned(rounds, place, was_open)
     hosts = {
-        address: _standing(of_host, turned.get(number_of(address) >> _NETWORK_BITS, frozenset()))
+        address: _standing(of_host, turned.get(place[address], frozenset()))
         for address, of_host in rounds.items()
     }
     return Standings(hosts=hosts, shy=_shy(hosts))
@@ -198,21 +207,23 @@ def _shy(hosts: Mapping[Address, Standing]) -> AddressSet:
 
 
 def _turned(
-    rounds: Mapping[Address, Mapping[int, list[Observation]]], was_open: Collection[Endpoint]
-) -> dict[int, frozenset[int]]:
-    """Network -> rounds in which everything that had been open there refused."""
-    heard: dict[tuple[int, int], list[PortState]] = defaultdict(list)
+    rounds: Mapping[Address, Mapping[int, list[Observation]]],
+    place: Mapping[Address, _Place],
+    was_open: Collection[Endpoint],
+) -> dict[_Place, frozenset[int]]:
+    """Place -> rounds in which everything that had been open there refused."""
+    heard: dict[tuple[_Place, int], list[PortState]] = defaultdict(list)
     for address, of_host in rounds.items():
         for number, observations in of_host.items():
             if number > 0:
-                key = number_of(address) >> _NETWORK_BITS, number
+                key = place[address], number
                 heard[key] += [o.state for o in observations if o.endpoint in was_open]
-    found: dict[int, set[int]] = defaultdict(set)
-    for (network, number), states in heard.items():
+    found: dict[_Place, set[int]] = defaultdict(set)
+    for (where, number), states in heard.items():
         refused = sum(state is PortState.CLOSED for state in states)
         if refused >= _TURNED_AT_LEAST and PortState.OPEN not in states:
-            found[network].add(number)
-    return {network: frozenset(numbers) for network, numbers in found.items()}
+            found[where].add(number)
+    return {where: frozenset(numbers) for where, numbers in found.items()}
 
 
 def _standing(rounds: Mapping[int, list[Observation]], turned: frozenset[int]) -> Standing:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,11 +17,11 @@ from pipeline.cli.conduct import make_plan
 from pipeline.cli.edge import printing
 from pipeline.cli.endpoints import read_endpoint
 from pipeline.cli.options import Format, workspace_of
-from pipeline.decide import reasons
+from pipeline.decide import reasons, udp, udp_tasks
 from pipeline.decide.questions import tasks_for
 from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import load
-from pipeline.errors import Error, ExitCode, UsageError
+from pipeline.errors import Error, ExitCode
 from pipeline.executor import Executor
 from pipeline.model import (
     Batch,
@@ -35,7 +35,7 @@ from pipeline.model import (
     Verdict,
     VerdictKind,
 )
-from pipeline.plan import RunPlan
+from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
 from pipeline.render.document import Finding
 from pipeline.render.terminal import endpoint_story
@@ -48,6 +48,8 @@ _EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         reasons.REFUSED: "It was refused, and no method found it open.",
         reasons.NO_ANSWER: "No method got an answer.",
+        reasons.OPEN_OR_FILTERED: "Nothing came back: by UDP a service that keeps silent and a "
+        "filter look alike.",
         reasons.METHODS_DISAGREE: "The methods disagree.",
         reasons.CLOSED_WHEN_ASKED_AGAIN: "The first scan found it open; then it was refused.",
         reasons.NO_CONTROL: "The handshake completes. A manual check asks no control ports, so a "
@@ -78,13 +80,12 @@ def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Forma
     place = workspace_of(file, workspace)
     plan = make_plan(engagement, None, now=now)
     endpoint = read_endpoint(text, dict(plan.names))
-    if endpoint.protocol is not Protocol.TCP:
-        raise UsageError("only TCP endpoints can be verified by this version")
     plan.scope.admit(endpoint.address)
     # Two runs at a time would add up their rates; a manual check is no exception.
     with place.lock(now=now) as lock:
         heard = asyncio.run(_ask(endpoint, plan, lock))
-    verdict = decide(endpoint, heard.observations, HostFacts(), gave_up=bool(heard.holes))
+    decide_by = udp.decide if endpoint.protocol is Protocol.UDP else decide
+    verdict = decide_by(endpoint, heard.observations, HostFacts(), gave_up=bool(heard.holes))
     with printing():
         if output is Format.JSON:
             print(json.dumps(_document(verdict, heard, plan), indent=1))
@@ -151,9 +152,7 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
     batch = Batch(
         number=1, targets=target, protocol=endpoint.protocol, ports=PortSet.of([endpoint.port])
     )
-    methods = [(plan.policy.methods[0], Purpose.NAMED), (Method.HANDSHAKE, Purpose.NAMED)]
-    if plan.policy.version_probe and endpoint.port not in plan.policy.fragile_ports:
-        methods.append((Method.NMAP_VERSION, Purpose.VERSION))
+    methods = list(_methods(endpoint, plan.policy))
     budget = Budget(plan.policy.ceilings, time.monotonic)
     seen: list[Observation] = []
     holes: list[tuple[Method, str]] = []
@@ -178,9 +177,22 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
                 raise Error(answer.problem, where=str(endpoint), hint="try again, or see doctor")
             seen.extend(answer.observations)
             holes += [(method, hole.reason) for hole in answer.holes]
-            if method is not Method.HANDSHAKE:
+            if method not in (Method.HANDSHAKE, Method.DATAGRAM):
                 raw = _as_python_nmap(folder / nmap.OUTPUT)
     return _Heard(observations=tuple(seen), holes=tuple(holes), raw=raw)
+
+
+def _methods(endpoint: Endpoint, policy: Policy) -> Iterator[tuple[Method, Purpose]]:
+    by_udp = endpoint.protocol is Protocol.UDP
+    guesses = by_udp and endpoint.port in policy.no_guess_ports
+    asked_by = udp_tasks.methods(policy) if by_udp else (policy.methods[0], Method.HANDSHAKE)
+    for method in asked_by:
+        if method is Method.DATAGRAM or not guesses:
+            yield method, Purpose.NAMED
+    # By UDP even a version probe needs raw packets.
+    possible = policy.version_probe and (policy.privileged or not by_udp) and not guesses
+    if possible and endpoint.port not in policy.fragile_ports:
+        yield Method.NMAP_VERSION, Purpose.VERSION
 
 
 async def _lease(budget: Budget, demand: Demand) -> Lease:

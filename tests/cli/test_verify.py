@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import struct
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from fixtures.lab import datagrams
 from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, a_free_port, engage
 
@@ -54,6 +59,41 @@ def test_json_has_the_verdict_with_all_that_it_rests_on(
     times = [datetime.fromisoformat(o["time"]).timestamp() for o in (scan, handshake)]
     assert time.time() - 30 < times[0] <= times[1] <= time.time()
     assert found["holes"] == []
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answers", "keeps silent"])
+def test_a_udp_port_is_asked_in_its_own_protocol(
+    answers: bool, portproof: Portproof, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.9.8.7", 3478))
+        peer.settimeout(0.2)
+        ended = threading.Event()
+
+        def serve() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError, struct.error):
+                    request, where = peer.recvfrom(2000)
+                    reply = datagrams.stun(request) if answers else None
+                    if reply is not None:
+                        peer.sendto(reply, where)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        try:
+            path = engage(tmp_path, ["127.9.8.7"], [1])
+            said = portproof("verify", "127.9.8.7:3478/udp", "-e", path)
+        finally:
+            ended.set()
+            serving.join()
+    if answers:
+        assert said.code == 1
+        assert "stun: binding" in said.out
+        assert "=> confirmed (answered-in-protocol)" in said.out or "=> likely" in said.out
+    else:
+        assert said.code == 0
+        assert "=> filtered (open-or-filtered)" in said.out
+        assert "Nothing came back" in said.out
 
 
 def test_what_this_machine_could_not_ask_is_told_and_not_called_silence(
@@ -116,7 +156,6 @@ def test_a_closed_port_is_nothing_to_act_on(
         ("host:80-", 2, "'80-' is not a port"),
         ("127.1.2.5:http", 2, "'http' is not a port"),
         ("127.1.2.5:8\u0660", 2, "is not a port"),
-        ("127.1.2.5:53/udp", 2, "only TCP endpoints can be verified"),
         ("127.1.2.5:80/icmp", 2, "does not end with a protocol\n  write /tcp or /udp, or nothing"),
         ("127.1.2.0/24:80", 2, "'127.1.2.0/24:80' is a network, and only one endpoint is asked"),
         ("http://127.1.2.5/", 2, "'http://127.1.2.5/' is a URL, not an endpoint"),

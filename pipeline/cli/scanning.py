@@ -133,6 +133,7 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     from pipeline.cli.looking import print_table
     from pipeline.errors import ExitCode
     from pipeline.render.document_json import render_json
+    from pipeline.render.summary import summarise
     from pipeline.render.terminal import verdict_table
 
     with printing():
@@ -140,6 +141,10 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
             print(render_json(outcome.document))
         else:
             print_table(verdict_table(outcome.document))
+    summary = summarise(outcome.document)
+    if summary.doubted:
+        console.event("hosts in doubt", summary.doubted)
+    console.event("completeness", summary.missed)
     for gap in outcome.document.gaps:
         if gap.endpoints:
             console.event("not covered", f"{gap.what}: {gap.why}")

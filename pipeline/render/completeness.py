@@ -40,7 +40,7 @@ def completeness_sentence(document: RunDocument) -> str:
     told = completeness_told(document)
     numbers = [each.sentence for each in told if each.is_number]
     if numbers:
-        return " ".join((*numbers, "Their assumptions are in the section on the method."))
+        return " ".join((*numbers, "Their assumptions are in the report, under its method."))
     if len(told) == 1:
         return told[0].sentence
     return "There is no estimate of what was missed. " + " ".join(each.sentence for each in told)

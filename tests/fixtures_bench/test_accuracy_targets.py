@@ -40,6 +40,12 @@ def test_a_confirmed_endpoint_that_changes_misses_precision() -> None:
     assert "(0 not open, 1 open at times)" in the_miss(measured)
 
 
+def test_where_much_is_lost_only_what_is_shut_is_held_against_the_confirmed() -> None:
+    assert misses(with_ours(20.0, flapping=Figures(unsteady=10, proven=1, changing=1))) == []
+    shut = with_ours(20.0, silent=Figures(proven=1, wrong=1, asserted=1))
+    assert the_miss(shut).endswith("1 called open that are not")
+
+
 @pytest.mark.parametrize(
     ("loss", "found", "missed"), [(5.0, 99, 0), (5.0, 98, 1), (20.0, 97, 0), (20.0, 96, 1)]
 )
@@ -73,6 +79,10 @@ def test_too_few_transient_endpoints_are_a_miss_and_only_those_count_whose_perio
     second = replace(others[0], verdict="likely")
     assert "8 of 10 endpoints that flap" in the_miss(
         replace(measured, endpoints=(first, second, *others[1:]))
+    )
+    unseen = replace(second, verdict="absent")
+    assert the_miss(replace(measured, endpoints=(first, unseen, *others[1:]))).endswith(
+        "1 were never seen open"
     )
     slow = replace(second, period=171.0)
     assert misses(replace(measured, endpoints=(slow, *others))) == []

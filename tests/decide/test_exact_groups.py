@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.addresses import Address
-from pipeline.decide.grouping import Group, exact_groups, order_of
+from pipeline.decide.grouping import Group, covering_groups, exact_groups, order_of
 from pipeline.model import Endpoint, Protocol
+from pipeline.ports import PortSet
 
 FIRST = IPv4Address("10.80.0.0")
 
@@ -109,3 +110,56 @@ def test_a_thousand_hosts_with_hundreds_of_port_sets_are_grouped_in_no_time() ->
     assert time.process_time() - began < 5
     assert len(groups) <= 300
     assert len(asked_by(groups)) == len(set(endpoints))
+
+
+# --- groups that may ask a little more ---------------------------------------------------------
+
+port_sets = st.dictionaries(
+    st.integers(0, 20).map(lambda host: FIRST + host),
+    st.one_of(
+        st.sets(st.integers(1, 60), max_size=40),
+        st.integers(1, 300).map(lambda last: set(range(1, last + 1))),
+    ).map(PortSet.of),
+    max_size=12,
+)
+
+
+@given(port_sets)
+def test_covering_groups_ask_all_that_is_wanted_each_host_in_one_group(
+    ports_of: dict[Address, PortSet],
+) -> None:
+    groups = covering_groups(ports_of)
+    hosts = [address for addresses, _ in groups for address in addresses]
+    assert len(hosts) == len(set(hosts))
+    assert set(hosts) == {address for address, ports in ports_of.items() if ports}
+    for addresses, ports in groups:
+        for address in addresses:
+            assert not ports_of[address] - ports
+
+
+@given(port_sets)
+def test_covering_groups_ask_little_that_is_not_wanted(ports_of: dict[Address, PortSet]) -> None:
+    for addresses, ports in covering_groups(ports_of):
+        asked = addresses.size * len(ports)
+        spare = asked - sum(len(ports_of[address]) for address in addresses)
+        assert spare <= max(asked / 10, 5 * addresses.size)
+        # Nothing is asked that no host of the group wants.
+        wanted_there = [ports_of[address] for address in addresses]
+        assert not [port for port in ports if not any(port in some for some in wanted_there)]
+
+
+@given(port_sets, st.randoms(use_true_random=False))
+def test_covering_groups_depend_on_the_set_and_not_on_its_order(
+    ports_of: dict[Address, PortSet], chance: random.Random
+) -> None:
+    items = list(ports_of.items())
+    chance.shuffle(items)
+    assert covering_groups(dict(items)) == covering_groups(ports_of)
+
+
+def test_hosts_that_keep_silent_alike_share_a_call() -> None:
+    everything = PortSet.of(range(1, 1001))
+    alike: dict[Address, PortSet] = {
+        FIRST + n: everything - PortSet.of([n + 1, n + 50]) for n in range(200)
+    }
+    assert len(covering_groups(alike)) == 1

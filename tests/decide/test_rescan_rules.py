@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decide import reasons
-from pipeline.decide.rescan import round_due, worth_asking_again
-from pipeline.model import Method, Observation, Purpose, VerdictKind
+from pipeline.decide.rescan import may_be_a_loss, round_due, watch_times, worth_asking_again
+from pipeline.model import Method, Observation, PortState, Purpose, VerdictKind
 from tests.decide.making import START, seen, verdict
 
 FIRST = (seen(Method.NMAP_SYN), seen(Method.HANDSHAKE))
@@ -68,3 +70,43 @@ def test_each_delay_is_used_once_and_then_they_are_used_up(
         assert due == START + delays[round_ - 1]
     else:
         assert due is None
+
+
+# --- losses, and looks at what is believed -----------------------------------------------------
+
+
+def test_only_where_nobody_was_refused_may_an_answer_have_been_lost() -> None:
+    heard = (seen(Method.MASSCAN_SYN), seen(Method.NMAP_SYN, PortState.FILTERED))
+    assert may_be_a_loss(heard)
+    assert not may_be_a_loss([*heard, seen(Method.HANDSHAKE, PortState.CLOSED)])
+    assert not may_be_a_loss(heard[1:])
+
+
+delays = st.lists(st.floats(1.0, 10_000.0), min_size=1, max_size=5)
+
+
+@given(st.integers(0, 60), delays)
+def test_the_looks_lie_within_the_span_of_the_rescans_one_in_each_part_of_it(
+    looks: int, waits: list[float]
+) -> None:
+    span = sum(waits)
+    times = watch_times(looks, waits)
+    assert len(times) == looks
+    for number, time in enumerate(times):
+        assert span * number / looks <= time <= span * (number + 1) / looks
+    assert list(times) == sorted(set(times))
+
+
+@given(st.integers(6, 60), delays, st.floats(2.0, 8.0))
+def test_no_period_keeps_step_with_the_looks(looks: int, waits: list[float], parts: float) -> None:
+    """Whatever is open for half of a period, some look meets it open and some look closed."""
+    times = watch_times(looks, waits)
+    period = sum(waits) * parts / looks
+    met = {time / period % 1.0 < 0.5 for time in times}
+    assert met == {True, False}
+
+
+def test_the_looks_are_uneven() -> None:
+    times = watch_times(14, (30.0, 300.0, 1800.0))
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert max(gaps) > 1.5 * min(gaps)

@@ -10,7 +10,7 @@ from pipeline.addresses import parse_address
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.questions import (
     asked,
-    corroborated,
+    at_rest,
     ended,
     facts_by_host,
     named,
@@ -33,6 +33,7 @@ from pipeline.model import (
 from pipeline.ports import PortSet
 from tests.decide.making import (
     POLICY,
+    START,
     WHERE,
     batch,
     endpoints,
@@ -177,16 +178,30 @@ def rounds(*methods: Method, state: TaskState = TaskState.SETTLED) -> Evidence:
     return evidence(batch(), tasks, [seen(Method.MASSCAN_SYN)])
 
 
-def test_a_batch_is_corroborated_when_every_method_has_ended_with_every_named_endpoint() -> None:
-    assert corroborated(rounds(*POLICY.methods), POLICY)
-    assert not corroborated(rounds(*POLICY.methods[:2]), POLICY)
-    assert not corroborated(rounds(*POLICY.methods, state=TaskState.RUNNING), POLICY)
-    assert corroborated(rounds(*POLICY.methods, state=TaskState.FAILED), POLICY)
+def test_an_endpoint_is_at_rest_when_every_method_of_its_round_has_ended() -> None:
+    methods = POLICY.methods
+    assert at_rest(rounds(*methods), POLICY) == {WHERE: (1, START)}
+    assert at_rest(rounds(*methods, state=TaskState.FAILED), POLICY) == {WHERE: (1, START)}
+    assert at_rest(rounds(*methods[:2]), POLICY) == {}
+    assert at_rest(rounds(*methods, state=TaskState.RUNNING), POLICY) == {}
 
 
-def test_a_batch_in_which_nothing_was_named_needs_no_corroboration() -> None:
-    assert corroborated(evidence(batch(), [settled(sweep())]), POLICY)
-    assert not corroborated(evidence(batch(), [settled(sweep(), state=TaskState.RUNNING)]), POLICY)
+def test_an_endpoint_whose_next_round_is_planned_is_not_at_rest_and_others_are() -> None:
+    tasks = [
+        settled(task(method, at=("192.0.2.5", "192.0.2.7"), ports="22"), n, ended=n)
+        for n, method in enumerate(POLICY.methods, start=1)
+    ]
+    other = Endpoint.parse("192.0.2.5:22")
+    again = settled(task(POLICY.methods[0], round_=2), 9, state=TaskState.PLANNED)
+    assert at_rest(evidence(batch(), tasks), POLICY).keys() == {WHERE, other}
+    assert at_rest(evidence(batch(), [*tasks, again]), POLICY) == {other: (1, START + 3)}
+    done = settled(again.task, 9, ended=40)
+    found = at_rest(evidence(batch(), [*tasks, done]), POLICY)
+    assert found == {other: (1, START + 3), WHERE: (2, START + 40)}
+
+
+def test_what_was_never_asked_by_name_is_not_at_rest() -> None:
+    assert at_rest(evidence(batch(), [settled(sweep())]), POLICY) == {}
 
 
 # --- control ports -----------------------------------------------------------------------------

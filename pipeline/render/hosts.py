@@ -229,7 +229,10 @@ def _ttls(record: HostRecord) -> Iterator[str]:
         return
     told = listed([str(ttl) for ttl in answers]), listed([str(ttl) for ttl in refusals])
     if answers == refusals and len(answers) == 1:
-        yield f"Answers and refusals have the same time to live ({told[0]}): one machine sent them."
+        yield (
+            f"Answers and refusals arrived with the same time to live ({told[0]}): as far as that "
+            "tells, nobody nearer answers in its stead."
+        )
     else:
         yield f"Its answers arrived with the time to live {told[0]}, its refusals with {told[1]}."
 

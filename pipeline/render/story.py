@@ -341,7 +341,7 @@ def _came_back(observation: Observation) -> str:
         case PortState.CLOSED if observation.endpoint.protocol is Protocol.UDP:
             return "the port is unreachable, says the host. Nothing listens there"
         case PortState.CLOSED:
-            return "it was refused (RST). Somebody there says no"
+            return "it was refused with a reset. Somebody there says no"
         case PortState.FILTERED if observation.reason in ("no-response", ""):
             return "no answer. Loss, a filter or a block; that is no refusal"
         case PortState.FILTERED:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from pipeline.decide.pace import (
     Ceilings,
     sweep_rate,
 )
-from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import (
     FRAGILE_PORTS,
     OUTPUTS,
@@ -33,12 +31,7 @@ from pipeline.errors import Mistake
 from pipeline.model import (
     Aftermath,
     ChangeKind,
-    Endpoint,
     Method,
-    Observation,
-    PortState,
-    Protocol,
-    Purpose,
     StageName,
     TaskState,
     VerdictKind,
@@ -239,62 +232,6 @@ def test_every_method_is_named() -> None:
     told = section(VERDICTS, "Methods")
     for method in Method:
         assert f"`{method}`" in told, method
-
-
-_ENDPOINT = Endpoint(IPv4Address("192.0.2.1"), Protocol.TCP, 443)
-
-
-def _heard(
-    method: Method,
-    state: PortState = PortState.OPEN,
-    aftermath: Aftermath | None = None,
-    purpose: Purpose = Purpose.NAMED,
-) -> Observation:
-    return Observation(
-        endpoint=_ENDPOINT,
-        method=method,
-        purpose=purpose,
-        state=state,
-        reason="syn-ack",
-        time=1.0,
-        aftermath=aftermath,
-    )
-
-
-def _confidence(*heard: Observation) -> float:
-    return decide(_ENDPOINT, heard, HostFacts(asked=1, refused=1)).confidence
-
-
-def test_the_weights_of_the_methods_are_those_of_the_code() -> None:
-    for name, _, _, weight in rows(section(VERDICTS, "Methods")):
-        method = Method(plain(name))
-        if method is Method.HANDSHAKE:
-            acknowledged = _heard(method, aftermath=Aftermath.ACKNOWLEDGED)
-            spoke = _heard(method, aftermath=Aftermath.DATA)
-            assert weight == f"{_confidence(acknowledged)}; {_confidence(spoke)} when data came"
-        else:
-            assert float(weight) == _confidence(_heard(method))
-
-
-def test_the_examples_of_confidence_are_right() -> None:
-    masscan = _heard(Method.MASSCAN_SYN, purpose=Purpose.SWEEP)
-    syn, connect = _heard(Method.NMAP_SYN), _heard(Method.NMAP_CONNECT)
-    acknowledged = _heard(Method.HANDSHAKE, aftermath=Aftermath.ACKNOWLEDGED)
-    data = _heard(Method.HANDSHAKE, aftermath=Aftermath.DATA)
-    version = _heard(Method.NMAP_VERSION, purpose=Purpose.VERSION)
-    refused = [
-        _heard(method, PortState.CLOSED)
-        for method in (Method.NMAP_SYN, Method.NMAP_CONNECT, Method.HANDSHAKE)
-    ]
-    expected = [
-        _confidence(masscan),
-        _confidence(connect, acknowledged),
-        _confidence(masscan, syn, connect, acknowledged),
-        _confidence(masscan, syn, connect, data, version),
-        _confidence(*refused),
-    ]
-    told = [float(row[1].rpartition("=")[2]) for row in rows(section(VERDICTS, "Confidence"))]
-    assert told == expected
 
 
 # --- changes -----------------------------------------------------------------------------------

@@ -52,6 +52,9 @@ _SEVERAL: Final = 5
 _MOST: Final = 0.5
 """The share of a host's ports from which on so many open ones are remarkable."""
 _MANY_ASKED: Final = 16
+_MANY_WAVER: Final = 10
+"""Ports of one host that were both open and refused, from which on one device is likelier to have
+done that than as many services that come and go."""
 _MISSED_AT_LEAST: Final = 3
 _MISSED_SHARE: Final = 0.1
 _MISSED_MORE_THAN_ELSEWHERE: Final = 3.0
@@ -80,6 +83,8 @@ class Doubt(StrEnum):
     """For a time it refused on ports that had been open before."""
     DROPPED_US = "dropped-us"
     """For a time it kept silent on ports that had answered before."""
+    CHANGED_TOGETHER = "changed-together"
+    """Many of its ports were open at one time and refused at another, all of them alike."""
     MOSTLY_OPEN = "mostly-open"
     """Most of its ports answer as if open, whatever its control ports say."""
 
@@ -91,7 +96,9 @@ _DOUBT_OF: Final[Mapping[Mood, Doubt]] = {
 }
 
 
-_PRETENDING: Final = frozenset({Doubt.ANSWERS_FOR_EVERYTHING, Doubt.MOSTLY_OPEN})
+_PRETENDING: Final = frozenset(
+    {Doubt.ANSWERS_FOR_EVERYTHING, Doubt.MOSTLY_OPEN, Doubt.DECEIVED_US, Doubt.CHANGED_TOGETHER}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +123,8 @@ class HostRecord:
     refusal_ttls: tuple[int, ...] = ()
     banner: str = ""
     answered_within: float | None = None
+    wavering: int = 0
+    """How many ports were open at some time and refused at another."""
 
     @property
     def open_share(self) -> float:
@@ -126,6 +135,8 @@ class HostRecord:
     def doubts(self) -> tuple[Doubt, ...]:
         """Why it cannot be believed without reserve, in the order of :class:`Doubt`."""
         found = {_DOUBT_OF[e.mood] for e in self.standing.episodes if not _just_closed(e)}
+        if self.wavering >= _MANY_WAVER and Doubt.DECEIVED_US not in found:
+            found.add(Doubt.CHANGED_TOGETHER)
         if self.controls.answers_for_everything or self.standing.pretends:
             found.add(Doubt.ANSWERS_FOR_EVERYTHING)
         elif self.asked >= _MANY_ASKED and self.open_share > _MOST:
@@ -276,9 +287,10 @@ def _host(
     standing: Standing,
 ) -> HostRecord:
     about = [o for o in heard if o.endpoint.port in asked and o.purpose is not Purpose.CONTROL]
-    opened = PortSet.of({o.endpoint.port for o in about if o.state is PortState.OPEN})
-    closed = PortSet.of({o.endpoint.port for o in about if o.state is PortState.CLOSED})
-    refusing = (refused | closed) & asked - opened
+    believed = [o for o in about if standing.trusts(o)]
+    changing = _ports(believed, PortState.OPEN) & _ports(believed, PortState.CLOSED)
+    opened = _ports(about, PortState.OPEN)
+    refusing = (refused | _ports(about, PortState.CLOSED)) & asked - opened
     return HostRecord(
         address=address,
         protocol=heard[0].endpoint.protocol if heard else evidence.batch.protocol,
@@ -292,7 +304,12 @@ def _host(
         refusal_ttls=_ttls(heard, PortState.CLOSED),
         banner=_same_banner(heard),
         answered_within=_answered_within(about),
+        wavering=len(changing),
     )
+
+
+def _ports(heard: Iterable[Observation], state: PortState) -> PortSet:
+    return PortSet.of({o.endpoint.port for o in heard if o.state is state})
 
 
 def _is_answer(observation: Observation) -> bool:

@@ -182,6 +182,7 @@ def _host(record: HostRecord) -> dict[str, Any]:
         "refusal_ttls": list(record.refusal_ttls),
         "same_banner": record.banner or None,
         "answered_within": record.answered_within,
+        "wavering": record.wavering,
     }
 
 

@@ -29,7 +29,9 @@ FEW: Final = 2
 """The same for artefacts, and for whatever is left of a host that could not be believed."""
 
 _NEVER_GATHERED: Final = frozenset({VerdictKind.CONFIRMED})
-_LEFTOVERS: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+_LEFTOVERS: Final = frozenset(
+    {VerdictKind.TRANSIENT, VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN}
+)
 """What remains of phantoms once they are asked again, or could not be."""
 _CHANGE_ORDER: Final = {kind: place for place, kind in enumerate(CHANGES)}
 

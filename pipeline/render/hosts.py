@@ -29,6 +29,7 @@ DOUBTS: Final = {
     Doubt.DECEIVED_US: "deceived us for a time",
     Doubt.TURNED_US_AWAY: "turned us away for a time",
     Doubt.DROPPED_US: "dropped us for a time",
+    Doubt.CHANGED_TOGETHER: "many ports open now and refused then",
     Doubt.MOSTLY_OPEN: "most ports answering as if open",
 }
 """Every doubt in a few words."""
@@ -84,8 +85,9 @@ def unbelieved(known: Neighbourhoods) -> tuple[Unbelieved, ...]:
 
 
 def deceivers(known: Neighbourhoods) -> frozenset[Address]:
-    """Hosts that answered for ports that had refused before."""
-    return frozenset(r.address for r in known.hosts if Doubt.DECEIVED_US in r.doubts)
+    """Hosts that answered for ports that refuse otherwise."""
+    doubts = {Doubt.DECEIVED_US, Doubt.CHANGED_TOGETHER}
+    return frozenset(r.address for r in known.hosts if doubts & {*r.doubts})
 
 
 def _unbelieved(
@@ -99,6 +101,7 @@ def _unbelieved(
     else:
         sentences.append(f"{counts_of(records)} The hosts: {named(hosts)}.")
         sentences += _pretence_of(records)
+        sentences += _wavering(records)
     if network is not None:
         sentences += _turns_of(network, hosts) if len(records) > 1 else ()
         sentences += _gently(network)
@@ -133,6 +136,7 @@ def host_sentences(record: HostRecord) -> tuple[str, ...]:
         *_canaries(record),
         *_ttls(record),
         *_alike(record),
+        *_wavering((record,)),
     )
 
 
@@ -244,6 +248,16 @@ def _alike(record: HostRecord) -> Iterator[str]:
         yield (
             f"Its {len(record.opened)} open ports answered the sweep within {AT_ONCE:g} s: "
             "separate services hardly do that."
+        )
+
+
+def _wavering(records: Sequence[HostRecord]) -> Iterator[str]:
+    wavering = sum(r.wavering for r in records if Doubt.CHANGED_TOGETHER in r.doubts)
+    if wavering:
+        yield (
+            f"{counted(wavering, 'port')} answered as if open at one time and refused at another: "
+            "a device that answers for every port now and then is likelier than so many services "
+            "that come and go."
         )
 
 

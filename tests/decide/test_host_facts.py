@@ -169,6 +169,39 @@ def test_the_same_banner_everywhere_is_noted_and_one_that_differs_is_enough_agai
     assert host_of(known(*same[:4])).banner == ""
 
 
+def test_many_ports_that_were_open_and_refused_are_one_device_and_a_few_are_services() -> None:
+    def both(ports: range) -> list[Observation]:
+        later = [
+            seen(Method.NMAP_SYN, PortState.CLOSED, where=at(port), after=60) for port in ports
+        ]
+        return [heard(port, after=port) for port in ports] + later
+
+    few = host_of(known(*both(range(1, 10)), refused="50-99"))
+    assert (few.wavering, few.doubts) == (9, ())
+    many = host_of(known(*both(range(1, 11)), refused="50-99"))
+    assert (many.wavering, many.doubts) == (10, (Doubt.CHANGED_TOGETHER,))
+
+
+def test_what_was_heard_while_a_host_was_no_witness_makes_no_port_waver() -> None:
+    open_ = [heard(port, after=-60) for port in range(1, 20)]
+    refused = [
+        seen(Method.NMAP_SYN, PortState.CLOSED, where=at(port), after=25) for port in range(1, 20)
+    ]
+    turned = [
+        canary(round_, after, state, port)
+        for round_, after, state in (
+            (0, 0, PortState.OPEN),
+            (1, 20, PortState.OPEN),
+            (2, 30, PortState.CLOSED),
+            (3, 50, PortState.OPEN),
+        )
+        for port in (1, 2, 3)
+    ]
+    record = host_of(known(*open_, *refused, *turned))
+    assert Doubt.TURNED_US_AWAY in record.doubts
+    assert record.wavering == 0
+
+
 def test_times_to_live_are_told_apart_for_answers_and_refusals() -> None:
     refusal = replace(seen(Method.NMAP_SYN, PortState.CLOSED, where=at(81)), ttl=61)
     record = host_of(known(heard(22, ttl=63), heard(80, ttl=64), refusal))

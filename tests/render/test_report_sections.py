@@ -21,7 +21,12 @@ from pipeline.render.completeness import completeness_sentence, completeness_tol
 from pipeline.render.coverage import given_up, percentage, uncovered
 from pipeline.render.document import Comparison, Completeness, Finding, Gap
 from pipeline.render.findings import CROWD, FEW, group
-from pipeline.render.hosts import host_sentences, network_sentences, unbelieved
+from pipeline.render.hosts import (
+    deceivers,
+    host_sentences,
+    network_sentences,
+    unbelieved,
+)
 from pipeline.render.inventory import evidence_in_short, inventory
 from pipeline.render.method import methods_used
 from pipeline.render.summary import summarise
@@ -421,6 +426,15 @@ def test_a_host_that_ceased_to_be_a_witness_is_told_with_what_that_means(
     checks = [(0.0, Mood.SOUND), (40.0, mood)] + ([(until, Mood.SOUND)] if until else [])
     told = " ".join(host_sentences(d.host("10.80.2.14", standing=d.standing(*checks))))
     assert words in told
+
+
+def test_a_host_whose_ports_came_and_went_together_is_told_and_counts_as_a_deceiver() -> None:
+    host = d.host("10.80.2.14", wavering=27)
+    (told,) = unbelieved(Neighbourhoods(hosts=(host,)))
+    assert told.title == "10.80.2.14: many ports open now and refused then"
+    assert "27 ports answered as if open at one time" in told.sentences[-1]
+    assert deceivers(Neighbourhoods(hosts=(host,))) == {host.address}
+    assert not deceivers(Neighbourhoods(hosts=(d.host("10.80.2.14", wavering=9),)))
 
 
 def test_a_turn_names_the_rate_of_the_task_and_a_port_that_may_be_a_trap() -> None:

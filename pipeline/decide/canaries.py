@@ -31,6 +31,7 @@ from pipeline.model import (
     TaskRecord,
 )
 from pipeline.plan import Policy
+from pipeline.ports import PortSet
 
 WORTH_IT: Final = 16
 """Ports in a batch from which on a canary for every address costs little beside the sweep."""
@@ -44,17 +45,24 @@ def baseline(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     if not policy.canary_ports or len(batch.ports) < WORTH_IT:
         return
     for addresses in networks(batch.targets.addresses):
-        yield Task(
-            batch=batch.number,
-            stage=StageName.DISCOVER,
-            method=Method.HANDSHAKE,
-            purpose=Purpose.CANARY,
-            targets=batch.targets.only(addresses),
-            protocol=batch.protocol,
-            ports=policy.canary_ports,
-            vantage=policy.vantage,
-            pace=policy.gentle_pace,
-        )
+        yield baseline_task(evidence, policy, addresses, policy.canary_ports)
+
+
+def baseline_task(
+    evidence: Evidence, policy: Policy, addresses: AddressSet, ports: PortSet
+) -> Task:
+    """Ports that nobody named, on the addresses of one network."""
+    return Task(
+        batch=evidence.batch.number,
+        stage=StageName.DISCOVER,
+        method=Method.HANDSHAKE,
+        purpose=Purpose.CANARY,
+        targets=evidence.batch.targets.only(addresses),
+        protocol=evidence.batch.protocol,
+        ports=ports,
+        vantage=policy.vantage,
+        pace=policy.gentle_pace,
+    )
 
 
 @once

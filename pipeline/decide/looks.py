@@ -10,13 +10,16 @@ Networks that turned against us are looked at in small pieces at a gentle pace, 
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.canaries import baseline_task
 from pipeline.decide.grouping import covering_groups
+from pipeline.decide.pace import sweep_rate
 from pipeline.decide.questions import (
     TRIP_WIRES,
     named,
@@ -31,6 +34,7 @@ from pipeline.decide.standing import (
     Standings,
     by_network,
     living,
+    networks,
 )
 from pipeline.model import (
     Endpoint,
@@ -53,6 +57,8 @@ _EXPECTED_MISSES: Final = 0.005
 _ENOUGH: Final = 20
 """Open endpoints from which on the share that a sweep missed is worth a figure."""
 _HEAVY_LOSS: Final = 0.03
+_MISSED_BY_ENOUGH: Final = 0.01
+_MOST_ASKS: Final = 4
 
 
 def looks(
@@ -94,6 +100,7 @@ class _History:
     """Address -> open port -> the purposes of the searches that heard it."""
     refused: Mapping[Address, PortSet]
     called_open: Mapping[Address, PortSet]
+    heard_by_syn: frozenset[Address]
 
     @classmethod
     def of(cls, evidence: Evidence, known: Standings) -> _History:
@@ -111,6 +118,7 @@ class _History:
             heard,
             _believed_refusals(evidence, known),
             {address: PortSet.of(ports) for address, ports in called.items()},
+            _heard_by_syn(evidence),
         )
 
     def silent(self, address: Address) -> PortSet:
@@ -120,13 +128,8 @@ class _History:
         return self.evidence.batch.ports - heard
 
     def deaf_to_syn(self, address: Address) -> bool:
-        """True when a host answered a handshake, and nothing of the sweep."""
-        standing = self.known.of(address)
-        return (
-            standing.answered_before
-            and address not in self.refused
-            and not any(Purpose.SWEEP in by for by in self.first_heard.get(address, {}).values())
-        )
+        """True when a host answered a handshake, and no bare SYN of any search."""
+        return self.known.of(address).answered_before and address not in self.heard_by_syn
 
     def missed(self, addresses: Iterable[Address]) -> tuple[int, int]:
         """How many open ports of these hosts the sweep missed, and how many are known."""
@@ -139,6 +142,15 @@ class _History:
         missed, all_ = self.missed(honest)
         return missed / all_ if all_ >= _ENOUGH else 0.0
 
+    def asks_needed(self) -> int:
+        """How often a silent port must be asked before fewer than one in a hundred is missed."""
+        loss = self.sweep_loss()
+        return (
+            1
+            if loss <= _MISSED_BY_ENOUGH
+            else min(_MOST_ASKS, math.ceil(math.log(_MISSED_BY_ENOUGH) / math.log(loss)))
+        )
+
 
 def _when(observation: Observation) -> tuple[int, int]:
     """The order of searches: sweeps first, then the looks in their rounds."""
@@ -147,6 +159,22 @@ def _when(observation: Observation) -> tuple[int, int]:
 
 def _opens(observation: Observation) -> bool:
     return observation.purpose in SEARCHES and observation.state is PortState.OPEN
+
+
+def _heard_by_syn(evidence: Evidence) -> frozenset[Address]:
+    """Hosts that answered a search by bare SYNs, whatever they answered."""
+    methods = {record.number: record.task.method for record in evidence.tasks}
+    found = {
+        refusals.address
+        for number, refusals in evidence.refusals
+        if methods[number] is not Method.NMAP_CONNECT
+    }
+    found.update(
+        endpoint.address
+        for endpoint, heard in evidence.observations.items()
+        if any(_opens(o) and o.method is not Method.NMAP_CONNECT for o in heard)
+    )
+    return frozenset(found)
 
 
 def _believed_refusals(evidence: Evidence, known: Standings) -> dict[Address, PortSet]:
@@ -180,7 +208,17 @@ def _ordinary(
         or not _worth_it(evidence, history, addresses, done)
     ):
         return
-    yield from _tasks(evidence, policy, history, addresses, round_=done + 1, pace=0.0)
+    pace = max(policy.gentle_pace, _borne(evidence, policy, len(addresses)) / 2**done)
+    yield from _tasks(evidence, policy, history, addresses, round_=done + 1, pace=pace)
+
+
+def _borne(evidence: Evidence, policy: Policy, hosts: int) -> float:
+    """Probes a second that so many hosts of the batch got in the sweep, and bore.
+
+    A look at a few living hosts would otherwise be faster for them than the sweep of all was.
+    """
+    everybody = evidence.batch.targets.addresses.size
+    return sweep_rate(everybody, policy.ceilings) * hosts / everybody
 
 
 def _rounds(evidence: Evidence, addresses: list[Address]) -> int:
@@ -212,27 +250,35 @@ def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], d
 def _another_sweep(
     evidence: Evidence, policy: Policy, history: _History, alive: frozenset[Address]
 ) -> Iterator[Task]:
-    """Where much is lost, whole hosts are: whoever was not heard at all is swept once more."""
+    """Where much is lost, whole hosts are, and those that answer slowly hear no other tool.
+
+    So everything is swept once more, but for what turned against us, and who was not heard at all
+    is asked another canary.
+    """
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
     done = last > 1 or not with_purpose(evidence, Purpose.SECOND_LOOK)
     if done or policy.sweep is not Method.MASSCAN_SYN or history.sweep_loss() <= _HEAVY_LOSS:
         return
     batch = evidence.batch
-    quiet = batch.targets.addresses - AddressSet.from_addresses(alive) - policy.beyond_sweep
-    quiet -= history.known.shy
-    targets = batch.targets.only(quiet)
-    if targets:
-        yield Task(
-            batch=batch.number,
-            stage=StageName.DISCOVER,
-            method=policy.sweep,
-            purpose=Purpose.SWEEP,
-            targets=targets,
-            protocol=batch.protocol,
-            ports=batch.ports,
-            vantage=policy.vantage,
-            round=2,
-        )
+    everybody = batch.targets.addresses - history.known.shy
+    swept = batch.targets.only(everybody - policy.beyond_sweep)
+    if not swept:
+        return
+    yield Task(
+        batch=batch.number,
+        stage=StageName.DISCOVER,
+        method=policy.sweep,
+        purpose=Purpose.SWEEP,
+        targets=swept,
+        protocol=batch.protocol,
+        ports=batch.ports,
+        vantage=policy.vantage,
+        round=2,
+    )
+    other = PortSet.of(list(policy.control_ports - policy.canary_ports)[:1])
+    if policy.canary_ports and other:
+        for addresses in networks(everybody - AddressSet.from_addresses(alive)):
+            yield baseline_task(evidence, policy, addresses, other)
 
 
 # --- networks that turned against us -------------------------------------------------------------
@@ -242,7 +288,8 @@ def _gentle(
     evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
 ) -> Iterator[Task]:
     """The next piece of a network, the ports that trip wires are tied to not at all."""
-    asked = _asked_soundly(evidence, history.known, addresses)
+    enough = history.asks_needed()
+    asked = _asked_soundly(evidence, history.known, addresses, enough)
     turned_away = any(
         episode.mood is Mood.REFUSING
         for address in addresses
@@ -254,7 +301,7 @@ def _gentle(
         wanted[address] = missing - TRIP_WIRES if turned_away else missing
     tries = _rounds(evidence, addresses)
     everything = sorted({port for ports in wanted.values() for port in ports})
-    if not everything or tries >= _most_pieces(evidence, policy, len(addresses)):
+    if not everything or tries >= enough * _most_pieces(evidence, policy, len(addresses)):
         return
     width = _piece(policy, len(addresses))
     piece = PortSet.of(everything[:width])
@@ -279,18 +326,21 @@ def _most_pieces(evidence: Evidence, policy: Policy, hosts: int) -> int:
 
 
 def _asked_soundly(
-    evidence: Evidence, known: Standings, addresses: list[Address]
+    evidence: Evidence, known: Standings, addresses: list[Address], enough: int
 ) -> dict[Address, PortSet]:
-    """What looks have asked while each host was a witness."""
-    found = {address: PortSet() for address in addresses}
+    """What looks have asked often enough while each host was a witness."""
+    asks: dict[Address, Counter[int]] = {address: Counter() for address in addresses}
     for record in with_purpose(evidence, Purpose.SECOND_LOOK):
         if record.state is not TaskState.SETTLED:
             continue
         for address in addresses:
             episodes = known.of(address).episodes
             if address in record.task.targets and not any(_during(e, record) for e in episodes):
-                found[address] = found[address] | record.task.ports
-    return found
+                asks[address].update(record.task.ports)
+    return {
+        address: PortSet.of(port for port, times in counted.items() if times >= enough)
+        for address, counted in asks.items()
+    }
 
 
 def _tasks(

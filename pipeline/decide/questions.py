@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet
-from pipeline.decide import udp
+from pipeline.decide import reasons, udp
+from pipeline.decide.confidence import CEILING
 from pipeline.decide.grouping import exact_groups, order_of
 from pipeline.decide.memo import once
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
@@ -28,6 +29,7 @@ from pipeline.model import (
     TaskRecord,
     TaskState,
     Verdict,
+    VerdictKind,
 )
 from pipeline.plan import Policy
 from pipeline.ports import PortSet
@@ -36,6 +38,9 @@ from pipeline.scope import Targets
 _ENDED = frozenset({TaskState.SETTLED, TaskState.FAILED})
 
 
+_TOGETHER = 10
+"""Endpoints of one host that were open and closed, from which on a device is likelier that answers
+for all of them at times than so many services that come and go."""
 _NAMING = SEARCHES | {Purpose.SAMPLE}
 TRIP_WIRES = PortSet.of((23,))
 """Ports that intrusion traps are tied to most: after them, every other answer is in doubt."""
@@ -173,7 +178,26 @@ def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
             gave_up=gave_up,
             set_aside=tuple(o.number for o in heard if not known.trusts(o)),
         )
-    return found
+    return found | _changed_together(found)
+
+
+def _changed_together(found: Mapping[Endpoint, Verdict]) -> dict[Endpoint, Verdict]:
+    """Endpoints of hosts on which so many came and went that it was the host, and not they."""
+    changed: dict[Address, list[Endpoint]] = defaultdict(list)
+    for endpoint, verdict in found.items():
+        if verdict.reason == reasons.OPEN_THEN_CLOSED:
+            changed[endpoint.address].append(endpoint)
+    return {
+        endpoint: replace(
+            found[endpoint],
+            kind=VerdictKind.ARTEFACT,
+            reason=reasons.HOST_CHANGES,
+            confidence=CEILING,
+        )
+        for endpoints in changed.values()
+        if len(endpoints) >= _TOGETHER
+        for endpoint in endpoints
+    }
 
 
 def _given_up(evidence: Evidence) -> Mapping[Address, list[PortSet]]:

@@ -18,6 +18,7 @@ UNLIKE_CONTROLS: Final = "unlike-controls"
 REJECTED: Final = "rejected"
 NOT_LISTENED: Final = "not-listened"
 OPEN_THEN_CLOSED: Final = "open-then-closed"
+HOST_CHANGES: Final = "host-changes"
 LOAD_BALANCED: Final = "load-balanced"
 ANSWERED_ON_PATH: Final = "answered-on-path"
 BLOCKED: Final = "blocked"
@@ -62,6 +63,8 @@ EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
         NOT_LISTENED: "Handshakes completed, but only in passing: none is on record after which "
         "somebody stayed to listen.",
         OPEN_THEN_CLOSED: "The same method found it open at one time and closed at another.",
+        HOST_CHANGES: "Ten or more ports of this host were open and closed at different times: "
+        "something answers for the whole host at times, so an open port proves nothing then.",
         LOAD_BALANCED: "Of several connections at the same moment some were accepted and others "
         "refused: more than one machine answers for it, and not on all of them it is open.",
         ANSWERED_ON_PATH: "Its answers come from nearer than the host's own refusals (their time "

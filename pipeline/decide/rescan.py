@@ -36,9 +36,9 @@ def worth_asking_again(
 ) -> bool:
     """True when another round could still change this verdict.
 
-    A verdict that something is not there, or not what it seems, is settled as soon as its
-    confidence reaches ``1 - error`` (a sequential test, see sequential.py); what is believed but
-    not proven is asked again whatever its confidence.
+    A verdict that nothing is there is settled as soon as its confidence reaches ``1 - error`` (a
+    sequential test, see sequential.py); what is believed but not proven is asked again whatever its
+    confidence, and what seems to pretend at least once.
     """
     if verdict.reason in _SETTLED_AT_ONCE:
         return False
@@ -50,10 +50,11 @@ def worth_asking_again(
             return False
         case VerdictKind.LIKELY | VerdictKind.UNRESOLVED:
             return True
-        case VerdictKind.REFUTED | VerdictKind.FILTERED | VerdictKind.ARTEFACT:
-            if verdict.reason == reasons.HANDSHAKE_NEVER_COMPLETES:
-                return True
+        case VerdictKind.REFUTED | VerdictKind.FILTERED:
             return rounds < _HEARD_TWICE and verdict.confidence < 1.0 - error
+        case VerdictKind.ARTEFACT:
+            # What is missing after a handshake may have been lost, however much it looks alike.
+            return verdict.reason == reasons.HANDSHAKE_NEVER_COMPLETES or rounds < _HEARD_TWICE
         case _:
             assert_never(verdict.kind)
 

@@ -212,15 +212,18 @@ def _turned(
     was_open: Collection[Endpoint],
 ) -> dict[_Place, frozenset[int]]:
     """Place -> rounds in which everything that had been open there refused."""
-    heard: dict[tuple[_Place, int], list[PortState]] = defaultdict(list)
+    heard: dict[tuple[_Place, int], set[tuple[Endpoint, PortState]]] = defaultdict(set)
     for address, of_host in rounds.items():
         for number, observations in of_host.items():
             if number > 0:
                 key = place[address], number
-                heard[key] += [o.state for o in observations if o.endpoint in was_open]
+                heard[key] |= {
+                    (o.endpoint, o.state) for o in observations if o.endpoint in was_open
+                }
     found: dict[_Place, set[int]] = defaultdict(set)
-    for (where, number), states in heard.items():
-        refused = sum(state is PortState.CLOSED for state in states)
+    for (where, number), answers in heard.items():
+        states = [state for _, state in answers]
+        refused = states.count(PortState.CLOSED)
         if refused >= _TURNED_AT_LEAST and PortState.OPEN not in states:
             found[where].add(number)
     return {where: frozenset(numbers) for where, numbers in found.items()}

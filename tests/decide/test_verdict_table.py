@@ -98,11 +98,18 @@ CASES = (
         reasons.CLOSED_AFTER_HANDSHAKE,
     ),
     Case(
-        "a service that resets when it is spoken to",
-        (*SCANNED, shaken(Aftermath.REJECTED)),
+        "a service that resets whenever it is spoken to",
+        (*SCANNED, *(shaken(Aftermath.REJECTED, round_=n, after=30 * n) for n in (1, 2, 3))),
         REFUSING,
         VerdictKind.CONFIRMED,
         reasons.CLOSED_AFTER_HANDSHAKE,
+    ),
+    Case(
+        "a service that reset in two rounds when it was spoken to",
+        (*SCANNED, *(shaken(Aftermath.REJECTED, round_=n, after=30 * n) for n in (1, 2))),
+        REFUSING,
+        VerdictKind.LIKELY,
+        reasons.REJECTED,
     ),
     Case(
         "a silent service whose host could not be asked for anything else",
@@ -245,6 +252,27 @@ CASES = (
         "a SYN proxy, before the version probe",
         (*SCANNED, shaken(Aftermath.DATA)),
         PRETENDING,
+        VerdictKind.LIKELY,
+        reasons.UNLIKE_CONTROLS,
+    ),
+    Case(
+        "a SYN proxy that resets, where a silent service acknowledges",
+        (*SCANNED, shaken(Aftermath.ACKNOWLEDGED)),
+        replace(PRETENDING, aftermaths=frozenset({Aftermath.RESET})),
+        VerdictKind.LIKELY,
+        reasons.UNLIKE_CONTROLS,
+    ),
+    Case(
+        "a SYN proxy of which one control port acknowledges, too",
+        (*SCANNED, shaken(Aftermath.ACKNOWLEDGED)),
+        replace(PRETENDING, aftermaths=frozenset({Aftermath.RESET, Aftermath.ACKNOWLEDGED})),
+        VerdictKind.ARTEFACT,
+        reasons.CONTROL_PORTS_ANSWER,
+    ),
+    Case(
+        "a host that says the same on every port, before the version probe",
+        (*SCANNED, shaken(Aftermath.DATA, banner="hello")),
+        HostFacts(asked=2, open_=2, banners=frozenset({"hello"})),
         VerdictKind.ARTEFACT,
         reasons.CONTROL_PORTS_ANSWER,
     ),
@@ -444,8 +472,12 @@ def test_every_word_of_nmap_and_of_the_handshake_for_an_icmp_error_is_a_refusal(
 
 
 def test_every_reason_that_is_explained_is_given_for_something() -> None:
-    by_udp = {reasons.ANSWERED_IN_PROTOCOL, reasons.REPLY_NOT_UNDERSTOOD, reasons.OPEN_OR_FILTERED}
-    assert {case.reason for case in CASES} == set(reasons.EXPLANATIONS) - by_udp
+    elsewhere = {
+        # Of UDP, and of a host with all its endpoints.
+        *(reasons.ANSWERED_IN_PROTOCOL, reasons.REPLY_NOT_UNDERSTOOD, reasons.OPEN_OR_FILTERED),
+        "host-changes",
+    }
+    assert {case.reason for case in CASES} == set(reasons.EXPLANATIONS) - elsewhere
 
 
 def test_every_reason_that_has_a_name_is_explained() -> None:
@@ -528,5 +560,9 @@ def test_control_ports_count_by_port_whatever_the_method_and_the_round() -> None
     again = shaken(Aftermath.DATA, banner="hello", purpose=Purpose.CONTROL, round_=2)
     named = seen(SYN, CLOSED)
     assert host_facts([one, again, named]) == HostFacts(
-        asked=1, open_=1, refused=0, banners=frozenset({"hello"})
+        asked=1,
+        open_=1,
+        refused=0,
+        banners=frozenset({"hello"}),
+        aftermaths=frozenset({Aftermath.DATA}),
     )

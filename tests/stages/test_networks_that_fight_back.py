@@ -380,8 +380,12 @@ def _is_asked_in_full(known: Evidence, by: Policy) -> None:
     shaken = asked(known, Method.HANDSHAKE, Purpose.NAMED)
     left = named(known) - shaken
     believed = standings(known)
+    failed = [r.task for r in known.tasks if r.state is TaskState.FAILED]
     for endpoint in left:
         heard = known.observations.get(endpoint, ())
+        # Who fell silent is left alone when this machine cannot ask for it any more.
+        if any(t.purpose is Purpose.CANARY and endpoint.address in t.targets for t in failed):
+            continue
         # Only a phantom of a deceiver is let go after one refusal by another method.
         assert any(e.mood == "deceiving" for e in believed.of(endpoint.address).episodes)
         assert any(o.state is PortState.CLOSED for o in heard)

@@ -106,6 +106,10 @@ def test_no_period_keeps_step_with_the_looks(looks: int, waits: list[float], par
     assert met == {True, False}
 
 
+def test_without_rescans_there_is_no_time_to_look_in() -> None:
+    assert watch_times(14, ()) == ()
+
+
 def test_the_looks_are_uneven() -> None:
     times = watch_times(14, (30.0, 300.0, 1800.0))
     gaps = [after - before for before, after in itertools.pairwise(times)]

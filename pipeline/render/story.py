@@ -189,6 +189,11 @@ WOULD_CHANGE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "nothing in this run: what was both open and closed stays so",
             "the next run tells whether it still comes and goes; the host's own logs tell why",
         ),
+        reasons.HOST_CHANGES: (
+            "nothing in this run: what was both open and closed stays so",
+            "a run in which the host answers alike all the time judges each port by itself",
+            _ELSEWHERE,
+        ),
         reasons.LOAD_BALANCED: (
             "nothing in this run: the connections were made at the same moment",
             "asking each machine behind the address on its own would tell which of them serve",

@@ -90,11 +90,17 @@ def pattern(
         kind=kind,
         asks=len(heard),
         runs=_runs(states),
-        duty=_open_time(heard) if flaps else sum(states) / len(states),
+        duty=_inside(_open_time(heard), len(heard)) if flaps else sum(states) / len(states),
         period=_period(heard) if flaps else None,
         by_gaps=by_gaps,
         by_runs=by_runs,
     )
+
+
+def _inside(share: float, asks: int) -> float:
+    """A share of time that leaves room for both: it was seen open, and it was seen closed."""
+    least = 0.5 / asks
+    return min(max(share, least), 1.0 - least)
 
 
 def chance_of_few_runs(runs: int, open_: int, closed: int) -> float:

@@ -19,6 +19,7 @@ from pipeline.decide import reasons
 from pipeline.decide.confidence import percent_text
 from pipeline.decide.facts import HostRecord
 from pipeline.decide.likelihoods import Hypothesis
+from pipeline.decide.pattern import PatternKind, pattern
 from pipeline.decide.standing import Mood
 from pipeline.decide.verdict import SOME_REFUSED, HostFacts, hypotheses
 from pipeline.model import (
@@ -33,7 +34,7 @@ from pipeline.model import (
 )
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.hosts import host_sentences
-from pipeline.render.text import counted, instant, iso, visible
+from pipeline.render.text import counted, duration, instant, iso, visible
 from pipeline.render.words import CHANGES, round_name, service_text
 
 _BANNER: Final = 160
@@ -276,6 +277,7 @@ def story(finding: Finding, host: HostRecord | None, *, run: str, began: float) 
             *_heard(finding, host),
             *(Line(part=Part.HOST, text=text) for text in about_host),
             *(Line(part=Part.DECIDED, text=text) for text in _decided(finding, host)),
+            *(Line(part=Part.DECIDED, text=text) for text in _pattern(finding)),
             *(Line(part=Part.SURE, text=text) for text in _sure(finding, shares)),
             *(Line(part=Part.CHANGE, text=text) for text in _would_change(finding)),
         ),
@@ -427,6 +429,24 @@ def _decided(finding: Finding, host: HostRecord | None) -> Iterator[str]:
     if finding.change is not None:
         change = finding.change
         yield f"Since the last run: {change.kind}. {CHANGES[change.kind]}"
+
+
+def _pattern(finding: Finding) -> Iterator[str]:
+    """How an endpoint comes and goes, as far as one method's answers tell."""
+    found = pattern(
+        (o.time, o.state is PortState.OPEN)
+        for o in finding.observations
+        if o.method is Method.HANDSHAKE and o.state in (PortState.OPEN, PortState.CLOSED)
+    )
+    if found is None or found.kind is PatternKind.UNCLEAR:
+        return
+    share = f"open in about {found.duty:.0%} of the time"
+    if found.kind is PatternKind.LOAD_BALANCED:
+        yield f"Handshakes close to each other disagree: several machines take turns, {share}."
+    elif found.period is None:
+        yield f"It comes and goes, {share}."
+    else:
+        yield f"It comes and goes about every {duration(found.period)}, {share}."
 
 
 def _service(service: Service) -> Iterator[str]:

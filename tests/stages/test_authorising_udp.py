@@ -66,7 +66,8 @@ def test_a_plan_from_before_there_was_udp_asks_none() -> None:
     old = plan_to_text(PLAN)
     assert '"udp_ports":{"ranges":[]}' in old.replace(" ", "")
     assert not plan_from_text(old).policy.udp_ports
-    assert of(Protocol.UDP, PLAN) == []
+    small = replace(PLAN, included=AddressSet.parse(["192.0.2.0/28"]))
+    assert of(Protocol.UDP, small) == []
 
 
 def test_the_most_frequent_udp_ports_come_from_nmaps_own_table(plan: Make) -> None:

@@ -81,7 +81,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
         body = line.lstrip()
         key = body.removeprefix("# ").removeprefix("- ").partition(":")[0].partition(" ")[0]
         offered = body.startswith("# - ") or key in (
-            "timezone", "document", "interface", "source_address", "concurrency", "canaries"
+            "timezone", "document", "interface", "source_address", "concurrency", "canaries",
+            "until_settled", "error", "packets_per_endpoint", "packets",
         )  # fmt: skip
         lines.append(line.replace("# ", "", 1) if offered else line)
     found = engage("\n".join(lines))
@@ -89,6 +90,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     assert found.vantage.source_address
     assert found.authorisation.document
     assert len(found.include_names) == 2
+    assert (found.until_settled, found.rescan_error) == (7200.0, 0.01)
+    assert (found.rescan_packets_per_endpoint, found.rescan_packets) == (500, 100_000)
 
 
 def test_the_quickstart_asks_this_machine_only_and_is_valid_for_long(
@@ -138,6 +141,11 @@ def test_the_quickstart_asks_this_machine_only_and_is_valid_for_long(
         ("rescan", "rescan: {delays: [30]}"),
         ("rescan", "rescan: {delays: [soon]}"),
         ("rescan", "rescan: {delays: ['']}"),
+        ("rescan", "rescan: {until_settled: 30}"),
+        ("rescan", "rescan: {error: 0.001}"),
+        ("rescan", "rescan: {error: 0.3}"),
+        ("rescan", "rescan: {packets_per_endpoint: 0}"),
+        ("rescan", "rescan: {packets: 0}"),
         ("rescan", "canaries: [192.0.2.1]"),
         ("rescan", "outputs: [htm]"),
     ],
@@ -172,6 +180,8 @@ def test_what_the_loader_refuses_for_its_form_the_schema_refuses_too(
         ("  include", "  include: [{host: www.example.com., expect: ['2001:db8::/32']}]"),
         ("rescan", "rescan: {delays: [1d, 1h30m, 500ms5s]}"),
         ("rescan", "rescan: {delays: []}"),
+        ("rescan", "rescan: {until_settled: 2h}"),
+        ("rescan", "rescan: {error: 0.05, packets: 1, packets_per_endpoint: 100000}"),
         ("rescan", "canaries: ['[2001:db8::1]:443/tcp', '192.0.2.1:22']"),
         ("vantage", "vantage: {interface: eth0.5@if2, source_address: '2001:db8::1'}"),
     ],

@@ -49,7 +49,7 @@ _MOMENT: Final = re.compile(
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_NAME: Final = 253
 _LONGEST_RANGE: Final = 79  # two IPv6 addresses and a dash
-_LONGEST_PORTS: Final = 12  # 10000-20000, and a T or U
+_LONGEST_PORTS: Final = 14  # T: 10000-20000
 # Characters that make text on a screen run against its order (Unicode TR 36, 2.7).
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 

@@ -180,22 +180,31 @@ def _inside(alive: frozenset[Address], record: TaskRecord) -> Iterator[Address]:
 
 
 def _canaries(evidence: Evidence, known: Standings) -> dict[Address, list[Endpoint]]:
-    """What to ask each living host: what it answered before, open endpoints preferred."""
+    """What to ask each living host: what it answered before, open endpoints preferred.
+
+    A port that nobody named and that kept silent is asked again, too: if it is open now, the host
+    deceives.
+    """
     alive = living(evidence, known)
+    answering: set[Address] = set()
     found: dict[Address, list[Endpoint]] = defaultdict(list)
     for endpoint, heard in evidence.observations.items():
         if endpoint.address not in alive:
             continue
-        if any(o.purpose is Purpose.CANARY and o.round == 0 for o in heard):
-            if any(o.state in (PortState.OPEN, PortState.CLOSED) for o in heard):
-                found[endpoint.address].append(endpoint)
-        elif any(o.purpose in SEARCHES and o.state is PortState.OPEN for o in heard):
+        baseline_port = any(o.purpose is Purpose.CANARY and o.round == 0 for o in heard)
+        searched = any(o.purpose in SEARCHES and o.state is PortState.OPEN for o in heard)
+        if baseline_port or searched:
             found[endpoint.address].append(endpoint)
+            if any(o.state in (PortState.OPEN, PortState.CLOSED) for o in heard):
+                answering.add(endpoint.address)
     chosen = {address: _few(endpoints, evidence) for address, endpoints in found.items()}
     for _, refusals in evidence.refusals:
-        if refusals.address not in chosen:
+        address = refusals.address
+        if address not in answering:
             port = next(iter(refusals.ports))
-            chosen[refusals.address] = [Endpoint(refusals.address, evidence.batch.protocol, port)]
+            refused = Endpoint(address, evidence.batch.protocol, port)
+            chosen[address] = [*chosen.get(address, ()), refused]
+            answering.add(address)
     return chosen
 
 

@@ -38,6 +38,7 @@ from pipeline.scope import Targets
 _ENDED = frozenset({TaskState.SETTLED, TaskState.FAILED})
 
 
+_ANSWERS = frozenset({PortState.OPEN, PortState.CLOSED})
 _TOGETHER = 10
 """Endpoints of one host that were open and closed, from which on a device is likelier that answers
 for all of them at times than so many services that come and go."""
@@ -165,6 +166,7 @@ def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     dropped = _given_up(evidence)
     nothing = HostFacts()
     found: dict[Endpoint, Verdict] = {}
+    ended_closed: set[Endpoint] = set()
     for endpoint in sorted(named(evidence), key=lambda e: e.sort_key):
         heard = tuple(
             o for o in evidence.observations.get(endpoint, ()) if o.purpose is not Purpose.CONTROL
@@ -178,14 +180,23 @@ def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
             gave_up=gave_up,
             set_aside=tuple(o.number for o in heard if not known.trusts(o)),
         )
-    return found | _changed_together(found)
+        trusted = (o for o in heard if known.trusts(o) and o.state in _ANSWERS)
+        last = max(trusted, key=lambda o: (o.time, o.round, o.state), default=None)
+        if last is not None and last.state is PortState.CLOSED:
+            ended_closed.add(endpoint)
+    return found | _changed_together(found, ended_closed)
 
 
-def _changed_together(found: Mapping[Endpoint, Verdict]) -> dict[Endpoint, Verdict]:
-    """Endpoints of hosts on which so many came and went that it was the host, and not they."""
+def _changed_together(
+    found: Mapping[Endpoint, Verdict], ended_closed: Set[Endpoint]
+) -> dict[Endpoint, Verdict]:
+    """Endpoints of hosts on which so many came and went that it was the host, and not they.
+
+    Those of a host that was restarted come back, and remain what they are.
+    """
     changed: dict[Address, list[Endpoint]] = defaultdict(list)
     for endpoint, verdict in found.items():
-        if verdict.reason == reasons.OPEN_THEN_CLOSED:
+        if verdict.reason == reasons.OPEN_THEN_CLOSED and endpoint in ended_closed:
             changed[endpoint.address].append(endpoint)
     return {
         endpoint: replace(

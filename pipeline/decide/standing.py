@@ -45,7 +45,7 @@ class Mood(StrEnum):
     REFUSING = "refusing"
     """All that was open in its network refuses now: it turns us away."""
     DECEIVING = "deceiving"
-    """A port that refused before answers as if open now."""
+    """A port that nobody named, and that refused or kept silent before, answers as if open now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +71,11 @@ class Episode:
 
     @property
     def is_void(self) -> bool:
-        """True for turns that never turned back: the ports just closed, or all were phantoms.
+        """True for a host that answers for everything and never stopped.
 
-        A host that answers for everything and never stops is judged by its control ports.
+        It is judged by its control ports. Whoever turns us away and never stops is not believed.
         """
-        return self.until is None and self.mood is not Mood.SILENT
+        return self.until is None and self.mood is Mood.DECEIVING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +252,7 @@ def _mood(
 ) -> Mood:
     states = {o.endpoint: o.state for o in observations}
     if any(
-        state is PortState.OPEN and baseline.get(endpoint) is PortState.CLOSED
+        state is PortState.OPEN and baseline.get(endpoint, state) is not state
         for endpoint, state in states.items()
     ):
         return Mood.DECEIVING

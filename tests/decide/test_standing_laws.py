@@ -177,8 +177,8 @@ def test_what_turned_against_us_makes_its_whole_network_shy() -> None:
         (Mood.SILENT, False, {SILENT}),
         (Mood.REFUSING, True, {SILENT, CLOSED}),
         (Mood.DECEIVING, True, {SILENT, CLOSED, OPEN}),
-        # Ports that closed for good, and hosts that have answered for everything ever since.
-        (Mood.REFUSING, False, set()),
+        (Mood.REFUSING, False, {SILENT, CLOSED}),
+        # Hosts that have answered for everything ever since: their control ports tell.
         (Mood.DECEIVING, False, set()),
     ],
 )
@@ -400,7 +400,7 @@ def test_an_open_port_is_set_aside_for_deceit_only(known: Evidence) -> None:
             assert moods & {Mood.DECEIVING, Mood.REFUSING}
 
 
-def test_an_episode_without_an_end_is_void_unless_we_are_dropped() -> None:
+def test_an_episode_without_an_end_is_void_only_where_everything_answers() -> None:
     for mood in (Mood.SILENT, Mood.REFUSING, Mood.DECEIVING):
-        assert Episode(mood=mood, after=0.0, until=None).is_void is (mood is not Mood.SILENT)
+        assert Episode(mood=mood, after=0.0, until=None).is_void is (mood is Mood.DECEIVING)
         assert not Episode(mood=mood, after=0.0, until=9.0).is_void

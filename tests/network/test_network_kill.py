@@ -25,17 +25,22 @@ class Undisturbed:
     lab: Lab
     verdicts: Verdicts
     seconds: float
+    thorough: bool
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
+@pytest.fixture
+def undisturbed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Undisturbed]:
+    """A run whose kind of questions the test chooses: some, or with ``soak`` every kind."""
+    thorough = request.node.get_closest_marker("soak") is not None
     with lab(Parameters(name=fresh_name(), preset="tiny", seed=9)) as hosts:
         workspace = Workspace.prepare(
             hosts, tmp_path_factory.mktemp("calm"), quick=True, thorough=True
         )
         began = time.monotonic()
         workspace.run()
-        yield Undisturbed(hosts, workspace.verdicts(), time.monotonic() - began)
+        yield Undisturbed(hosts, workspace.verdicts(), time.monotonic() - began, thorough)
 
 
 def test_runs_killed_at_random_moments_resume_to_the_same_verdicts(

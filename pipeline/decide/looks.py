@@ -57,6 +57,7 @@ _EXPECTED_MISSES: Final = 0.005
 _ENOUGH: Final = 20
 """Open endpoints from which on the share that a sweep missed is worth a figure."""
 _HEAVY_LOSS: Final = 0.03
+_OUTLIERS: Final = 5
 _MISSED_BY_ENOUGH: Final = 0.01
 _MOST_ASKS: Final = 4
 
@@ -137,9 +138,20 @@ class _History:
         return sum(Purpose.SWEEP not in by for by in of_them), len(of_them)
 
     def sweep_loss(self) -> float:
-        """The share of open ports that the sweep missed; 0 while nobody could know."""
-        honest = (a for a in self.first_heard if not self.known.of(a).pretends)
-        missed, all_ = self.missed(honest)
+        """The share of open ports that the sweep missed on the way; 0 while nobody could know.
+
+        Without hosts that pretend, are deaf or turned against us, and without the fifth of the
+        networks in which most is missed: limits and tastes of single networks are no loss.
+        """
+        honest = [
+            a
+            for a in self.first_heard
+            if not self.known.of(a).pretends and a not in self.known.shy and not self.deaf_to_syn(a)
+        ]
+        counts = [self.missed(addresses) for addresses in by_network(honest).values()]
+        counts.sort(key=lambda pair: pair[0] / max(1, pair[1]))
+        kept = counts[: len(counts) - len(counts) // _OUTLIERS]
+        missed, all_ = sum(m for m, _ in kept), sum(n for _, n in kept)
         return missed / all_ if all_ >= _ENOUGH else 0.0
 
     def asks_needed(self) -> int:

@@ -415,7 +415,7 @@ def test_hosts_of_one_network_that_did_the_same_are_one_entry() -> None:
         (Mood.SILENT, 100.0, "kept silent about meanwhile counts for nothing"),
         (Mood.SILENT, None, "was not heard again"),
         (Mood.REFUSING, 100.0, "Neither its refusals nor its silence"),
-        (Mood.REFUSING, None, "these ports were closed"),
+        (Mood.REFUSING, None, "Neither its refusals nor its silence meanwhile count"),
         (Mood.DECEIVING, 100.0, "Nothing that it said"),
         (Mood.DECEIVING, None, "its control ports decide"),
     ],

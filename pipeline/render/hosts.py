@@ -213,8 +213,6 @@ def episode_sentence(episode: Episode, record: HostRecord) -> str:
     when = _when(None if episode.after == float("-inf") else episode.after, noticed)
     told = f"{when}, it {_DID[episode.mood]}"
     if episode.is_void:
-        if episode.mood is Mood.REFUSING:
-            return f"{told}, and stayed so: these ports were closed, and are judged as closed."
         return f"{told}, and did not stop: its control ports decide what it can be believed."
     back = f", and was itself again at {later(episode.until, noticed)}" if episode.until else ""
     never = "" if episode.until else ", and was not heard again"

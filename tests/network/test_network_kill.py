@@ -36,7 +36,7 @@ def undisturbed(
     thorough = request.node.get_closest_marker("soak") is not None
     with lab(Parameters(name=fresh_name(), preset="tiny", seed=9)) as hosts:
         workspace = Workspace.prepare(
-            hosts, tmp_path_factory.mktemp("calm"), quick=True, thorough=True
+            hosts, tmp_path_factory.mktemp("calm"), quick=True, thorough=thorough
         )
         began = time.monotonic()
         workspace.run()
@@ -62,7 +62,7 @@ def _kill_and_resume(undisturbed: Undisturbed, folder: Path, *, times: int) -> N
     draw = random.Random(seed)
     for number in range(times):
         workspace = Workspace.prepare(
-            undisturbed.lab, folder / str(number), quick=True, thorough=True
+            undisturbed.lab, folder / str(number), quick=True, thorough=undisturbed.thorough
         )
         # One moment in each equal part of the run's length, so that few kills cover it all.
         moment = undisturbed.seconds * (number + draw.random()) / times

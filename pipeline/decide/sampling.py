@@ -100,12 +100,18 @@ def passes(evidence: Evidence) -> Estimate | NoEstimate:
     """How many open endpoints there are, from the sweep and from nmap's looks and questions.
 
     Two passes over hosts that answer: masscan's sweep, and nmap, which was asked about what the
-    sweep named and about what it did not. Where nmap swept alone there is only one.
+    sweep named and about what it did not. Where nmap swept alone there is only one, and what is
+    there does not count.
     """
     known = standings(evidence)
+    swept = AddressSet()
+    for record in evidence.tasks:
+        if record.task.method is Method.MASSCAN_SYN:
+            swept = swept | record.task.targets.addresses
     first, second = set(), set()
     for endpoint, heard in evidence.observations.items():
-        if endpoint.address in known.shy or known.of(endpoint.address).pretends:
+        address = endpoint.address
+        if address not in swept or address in known.shy or known.of(address).pretends:
             continue
         opened = [o for o in heard if o.state is PortState.OPEN]
         if any(o.method is Method.MASSCAN_SYN for o in opened):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,13 +11,7 @@ import pytest
 
 from fixtures.lab import Lab, Parameters, lab
 from tests.lab.difficult import BLOCK_SECONDS
-
-_numbers = itertools.count()
-
-
-def fresh_name() -> str:
-    """A lab's name that no other test, in this process or another, has."""
-    return f"t{os.getpid() % 10_000_000:x}n{next(_numbers)}"
+from tests.lab.naming import fresh_name
 
 
 @pytest.fixture

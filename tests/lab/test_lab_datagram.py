@@ -15,7 +15,7 @@ import pytest
 from fixtures.lab import Lab, Parameters, lab, make
 from fixtures.lab.classes import datagram
 from fixtures.lab.datagrams import MANNERS
-from tests.lab.conftest import fresh_name
+from tests.lab.naming import fresh_name
 
 BASE = Parameters(name="plan", preset="datagram", trickle=False)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -50,13 +48,6 @@ THOROUGH: Mapping[str, str] = {
     "sample: 0": "sample: 40",
 }
 """Lines of that profile for tests that want every kind of question asked."""
-
-_numbers = itertools.count()
-
-
-def fresh_name() -> str:
-    """A lab's name that no other test, in this process or another, has."""
-    return f"n{os.getpid() % 10_000_000:x}n{next(_numbers)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import csv
 from pathlib import Path
 
 from fixtures.lab import Parameters, lab
-from tests.network.running import Workspace, fresh_name
+from tests.lab.naming import fresh_name
+from tests.network.running import Workspace
 
 MOST = 1.1
 """Probes sent, as a multiple of the fewest that ask every named endpoint by every method."""

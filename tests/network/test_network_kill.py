@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.lab import Lab, Parameters, lab
-from tests.network.running import Workspace, fresh_name, processes_in, wait_until_alone
+from tests.lab.naming import fresh_name
+from tests.network.running import Workspace, processes_in, wait_until_alone
 
 FEW, ALL = 4, 25
 Verdicts = Mapping[tuple[str, int], tuple[str, str]]

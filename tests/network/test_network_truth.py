@@ -10,7 +10,8 @@ import pytest
 
 from fixtures.lab import Parameters, Statistics, lab
 from fixtures.lab.watch import Watch
-from tests.network.running import Workspace, fresh_name
+from tests.lab.naming import fresh_name
+from tests.network.running import Workspace
 
 
 @dataclass(frozen=True, slots=True)

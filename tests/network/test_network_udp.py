@@ -14,7 +14,8 @@ import pytest
 from fixtures.lab import Parameters, Statistics, lab
 from fixtures.lab.classes.datagram import UDP_PORTS
 from fixtures.lab.watch import Watch
-from tests.network.running import QUICK_PROFILE, Workspace, fresh_name
+from tests.lab.naming import fresh_name
+from tests.network.running import QUICK_PROFILE, Workspace
 
 TCP_PORTS = (21, 22, 25, 80, 443, 3306, 5432, 6379, 8080)
 PORTS = f"{','.join(map(str, TCP_PORTS))},U:{','.join(map(str, UDP_PORTS))}"

@@ -12,13 +12,15 @@ asked nor whether it ended in success.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from pipeline.addresses import Address, parse_address
 from pipeline.model import PortState, Protocol, Service
 from pipeline.parse import bounded
 from pipeline.parse.masscan import reason_of_flags
+from pipeline.parse.packed import opened
 from pipeline.parse.safe_xml import Attributes, SafeXml
 from pipeline.ports import LAST_PORT, PortSet
 
@@ -131,6 +133,19 @@ def read_nmap_xml(stream: BinaryIO, on_host: Callable[[HostResult], None]) -> Nm
     by then.
     """
     return _Reader(on_host).read(stream)
+
+
+def read_nmap_file(path: Path, on_host: Callable[[HostResult], None]) -> NmapRun:
+    """As ``read_nmap_xml``, for a file that may be packed (gzip, Zstandard).
+
+    What cannot be unpacked to its end is truncated, even where the XML seems whole. Raises
+    ``OSError``, too, for a file that cannot be read.
+    """
+    with opened(path) as file:
+        run = read_nmap_xml(file.stream, on_host)
+        if file.damage:
+            run = replace(run, complete=False, truncated=True, error=file.damage)
+        return run
 
 
 @dataclass(slots=True)

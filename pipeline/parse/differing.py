@@ -1,0 +1,170 @@
+"""Two files of nmap against each other: which hosts are not the same, and all that both say.
+
+Most hosts of two scans are the same, so each file is first read for a digest of every host, and
+only hosts with unequal digests are looked at in full. Times of a scan (``starttime``, ``endtime``,
+``times``) are no difference, nor is the order in which a file lists hosts, ports or
+``extraports``. Memory grows with the number of hosts by some two hundred bytes each, and not with
+what is said of them::
+
+    found = differing_hosts(Path("june.xml"), Path("july.xml.gz"))
+    found.before.run.scans           # what was asked: one for each protocol and scan type
+    found.after.timed_out            # addresses about which nmap gave up
+    for host in found:               # in the order of addresses
+        host.address
+        host.before, host.after      # HostResult, HostResult; () where the file has no such host
+
+Equal hosts have equal answers, and so no change, whatever the two scans asked. masscan writes a
+``host`` for every answer: ``before`` and ``after`` then have several for one address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from pipeline.addresses import Address, AddressSet, address_at, number_of
+from pipeline.parse import ParseError
+from pipeline.parse.nmap_xml import HostResult, NmapRun, read_nmap_file
+
+AT_ONCE: Final = 20_000
+"""Differing hosts that are held at a time; where there are more, the files are read again."""
+
+_DIGEST: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What one file says about the scan, and for which hosts.
+
+    ``hosts`` are all that were finished, whatever became of them; ``down`` and ``timed_out`` are
+    among them. Where ``run.truncated``, nothing follows for a host that is not in ``hosts``.
+    """
+
+    run: NmapRun
+    hosts: AddressSet
+    down: AddressSet
+    timed_out: AddressSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingHost:
+    """Everything that both files say of one host; empty where a file does not have it."""
+
+    address: Address
+    before: tuple[HostResult, ...]
+    after: tuple[HostResult, ...]
+
+
+class Differing:
+    """Two files that were read for what differs. Iterating reads them once more, in part."""
+
+    def __init__(self, before: _Sketch, after: _Sketch, at_once: int) -> None:
+        self._at_once = at_once
+        self._files = before, after
+        self._numbers = _unequal(before.digests, after.digests)
+
+    @property
+    def before(self) -> FileFacts:
+        """What the first file says about its scan."""
+        return self._files[0].facts
+
+    @property
+    def after(self) -> FileFacts:
+        """What the second file says about its scan."""
+        return self._files[1].facts
+
+    def __iter__(self) -> Iterator[DifferingHost]:
+        """The hosts that differ, by numeric address. Raises ``ParseError`` if a file changed."""
+        for start in range(0, len(self._numbers), self._at_once):
+            wanted = self._numbers[start : start + self._at_once]
+            before, after = (file.hosts(wanted) for file in self._files)
+            for number in wanted:
+                then, now = tuple(before.get(number, ())), tuple(after.get(number, ()))
+                if _essence(then) != _essence(now):
+                    yield DifferingHost(address=address_at(number), before=then, after=now)
+
+
+def differing_hosts(before: Path, after: Path, *, at_once: int = AT_ONCE) -> Differing:
+    """Read both files, plain or packed. A truncated file is read as far as it goes.
+
+    Raises ``ParseError`` for what is not nmap's XML, and ``OSError`` for what cannot be read.
+    """
+    return Differing(_Sketch(before), _Sketch(after), at_once)
+
+
+class _Sketch:
+    """One file: a digest of every host, by the place of its address on the number line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version = _version(path)
+        self.digests: dict[int, bytes] = {}
+        self._down: list[int] = []
+        self._timed_out: list[int] = []
+        run = read_nmap_file(path, self._add)
+        self.facts = FileFacts(
+            run=run,
+            hosts=_addresses(self.digests),
+            down=_addresses(self._down),
+            timed_out=_addresses(self._timed_out),
+        )
+
+    def _add(self, host: HostResult) -> None:
+        number = number_of(host.address)
+        if not host.up:
+            self._down.append(number)
+        if host.timed_out:
+            self._timed_out.append(number)
+        digest = blake2b(repr(_essence((host,))).encode(), digest_size=_DIGEST).digest()
+        # Several of one address: in whichever order, they come to the same.
+        if number in self.digests:
+            digest = _sum(self.digests[number], digest)
+        self.digests[number] = digest
+
+    def hosts(self, wanted: Iterable[int]) -> Mapping[int, list[HostResult]]:
+        """What the file says of some hosts, which takes another reading."""
+        if _version(self._path) != self._version:
+            raise ParseError("the file was changed while it was being read", where=str(self._path))
+        found: dict[int, list[HostResult]] = {number: [] for number in wanted}
+
+        def keep(host: HostResult) -> None:
+            hosts = found.get(number_of(host.address))
+            if hosts is not None:
+                hosts.append(host)
+
+        read_nmap_file(self._path, keep)
+        return found
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    about = path.stat()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _addresses(numbers: Iterable[int]) -> AddressSet:
+    return AddressSet.of((number, number) for number in numbers)
+
+
+def _sum(one: bytes, other: bytes) -> bytes:
+    total = int.from_bytes(one) + int.from_bytes(other)
+    return (total % (1 << 8 * _DIGEST)).to_bytes(_DIGEST)
+
+
+def _unequal(before: Mapping[int, bytes], after: Mapping[int, bytes]) -> list[int]:
+    return sorted(
+        number for number in before.keys() | after.keys() if before.get(number) != after.get(number)
+    )
+
+
+def _essence(hosts: tuple[HostResult, ...]) -> tuple[object, ...]:
+    """All that is said of a host and does not depend on when it was asked, in one order."""
+    ports = {repr(port) for host in hosts for port in host.ports}
+    extra = {repr((e.state, e.count, sorted(map(repr, e.reasons)))) for h in hosts for e in h.extra}
+    about = {
+        repr((host.up, host.reason, host.timed_out, host.host_scripts, sorted(host.names)))
+        for host in hosts
+    }
+    return sorted(ports), sorted(extra), sorted(about)

@@ -41,6 +41,7 @@ from pipeline.store.records import (
     address_to_bytes,
     addresses_from_text,
     addresses_to_text,
+    ports_from_text,
     service_from_text,
     service_to_text,
 )
@@ -316,9 +317,9 @@ class Ledger:
         expected = found.expected.split(",") if found.expected else []
         return Batch(
             number=found.number,
-            targets=self._scope.admit_all(addresses_from_text(found.targets)),
+            targets=self._scope.recall(addresses_from_text(found.targets)),
             protocol=Protocol(found.protocol),
-            ports=PortSet.parse(found.ports),
+            ports=ports_from_text(found.ports),
             expected=tuple(Endpoint.parse(text) for text in expected),
         )
 
@@ -328,9 +329,9 @@ class Ledger:
             stage=StageName(found.stage),
             method=Method(found.method),
             purpose=Purpose(found.purpose),
-            targets=self._scope.admit_all(addresses_from_text(found.targets)),
+            targets=self._scope.recall(addresses_from_text(found.targets)),
             protocol=Protocol(found.protocol),
-            ports=PortSet.parse(found.ports),
+            ports=ports_from_text(found.ports),
             vantage=found.vantage,
             round=found.round,
             not_before=found.not_before,

@@ -76,12 +76,35 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFile:
+    """Where an imported run comes from; every text but ``format`` is hostile input.
+
+    ``name`` is the file's name without its folder, ``size`` in bytes as it lies on the disk,
+    ``tool``, ``version`` and ``arguments`` what the file says about itself. ``problem`` says what
+    is missing in it; it is empty for a file that is whole.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    format: str
+    tool: str = ""
+    version: str = ""
+    arguments: str = ""
+    started: float | None = None
+    ended: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """Everything about a run that does not change while it runs.
 
     ``authorised_until`` is a time, exclusive; ``names`` are pinned host names with their addresses
     as texts; ``tools`` are (name, version) pairs; ``notes`` are sentences that the report repeats
-    (a missing privilege, a method that had to be left out).
+    (a missing privilege, a method that had to be left out). A run that was ``imported`` has the
+    files that it was made from, and no authorisation: nothing is ever sent for it. ``decided``:
+    its verdicts came with it, and are not made again.
     """
 
     engagement_file: str
@@ -104,8 +127,12 @@ class RunPlan:
     previous_run: int | None
     seed: int
     notes: tuple[str, ...] = ()
+    imported: tuple[ImportedFile, ...] = ()
+    decided: bool = False
 
     @property
     def scope(self) -> Scope:
-        """What this run may ask."""
-        return Scope(included=self.included, excluded=self.excluded)
+        """What this run may ask; nothing, when it was imported."""
+        return Scope(
+            included=self.included, excluded=self.excluded, record_only=bool(self.imported)
+        )

@@ -61,10 +61,24 @@ class PortSet:
         return PortSet.from_ranges(self.ranges + other.ranges)
 
     def __sub__(self, other: PortSet) -> PortSet:
-        return PortSet.of(port for port in self if port not in other)
+        kept: list[tuple[int, int]] = []
+        holes = other.ranges
+        place = 0
+        for first, last in self.ranges:
+            while place < len(holes) and holes[place][1] < first:
+                place += 1
+            hole = place
+            while first <= last and hole < len(holes) and holes[hole][0] <= last:
+                if holes[hole][0] > first:
+                    kept.append((first, holes[hole][0] - 1))
+                first = holes[hole][1] + 1
+                hole += 1
+            if first <= last:
+                kept.append((first, last))
+        return PortSet(tuple(kept))
 
     def __and__(self, other: PortSet) -> PortSet:
-        return PortSet.of(port for port in self if port in other)
+        return self - (self - other)
 
     def __str__(self) -> str:
         return ",".join(

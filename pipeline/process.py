@@ -151,6 +151,8 @@ class Command:
             raise ValueError(f"{self.program!r} is not the absolute path of a known tool")
         if not self.targets:
             raise ValueError("a command without targets asks nothing")
+        if self.targets.on_record_only:
+            raise ValueError("these targets are on record only, and cannot be asked")
         if not self.deadline > 0:
             raise ValueError(f"a deadline of {self.deadline} seconds leaves no time")
         for flag, value in self.options:

@@ -4,6 +4,9 @@ A :class:`Target` is an address, and :class:`Targets` a set of addresses, that t
 engagement has admitted. Both can be made by a :class:`Scope` only, and everything that sends a
 packet takes nothing else: command lines (``process.py``) and sockets (``wire/``). *Out* always
 wins over *in*, whatever the order in which they were named.
+
+What others scanned is on record only: its scope names addresses so that tables and reports can be
+made of them, and admits none of them.
 """
 
 from __future__ import annotations
@@ -48,14 +51,29 @@ class Target:
 
 
 class Targets:
-    """A set of admitted addresses. Any part of it is admitted, too."""
+    """A set of admitted addresses. Any part of it is admitted, too.
 
-    __slots__ = ("_addresses",)
+    Those ``on_record_only`` were asked by others: no single :class:`Target` comes out of them, and
+    ``process.py`` refuses them.
+    """
 
-    def __init__(self, addresses: AddressSet, *, key: object) -> None:
+    __slots__ = ("_addresses", "_on_record_only")
+
+    def __init__(
+        self, addresses: AddressSet, *, key: object, on_record_only: bool = False
+    ) -> None:
         if key is not _KEY:
             raise TypeError("only a Scope makes targets: use Scope.admit_all")
         self._addresses = addresses
+        self._on_record_only = on_record_only
+
+    @property
+    def on_record_only(self) -> bool:
+        """True for what may be told of, and not be asked."""
+        return self._on_record_only
+
+    def _part(self, addresses: AddressSet) -> Targets:
+        return Targets(addresses, key=_KEY, on_record_only=self._on_record_only)
 
     @property
     def addresses(self) -> AddressSet:
@@ -64,18 +82,21 @@ class Targets:
 
     def only(self, addresses: AddressSet) -> Targets:
         """The part of these targets that lies in ``addresses``."""
-        return Targets(self._addresses & addresses, key=_KEY)
+        return self._part(self._addresses & addresses)
 
     def slices(self, size: int) -> Iterator[Targets]:
         """Consecutive sets of at most ``size`` targets, in numeric order."""
         for part in self._addresses.slices(size):
-            yield Targets(part, key=_KEY)
+            yield self._part(part)
 
     def family(self, version: int) -> Targets:
         """The targets of one address family, 4 or 6."""
-        return Targets(self._addresses.family(version), key=_KEY)
+        return self._part(self._addresses.family(version))
 
     def __iter__(self) -> Iterator[Target]:
+        """One by one, as sockets want them. Raises :class:`NotAdmitted` for what is on record."""
+        if self._on_record_only:
+            raise _on_record()
         for address in self._addresses:
             yield Target(address, key=_KEY)
 
@@ -92,7 +113,11 @@ class Targets:
         return f"Targets({', '.join(self._addresses.texts())})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Targets) and other._addresses == self._addresses
+        return (
+            isinstance(other, Targets)
+            and other._addresses == self._addresses
+            and other._on_record_only is self._on_record_only
+        )
 
     def __hash__(self) -> int:
         return hash(self._addresses)
@@ -100,10 +125,14 @@ class Targets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The addresses in and the addresses out; ``excluded`` always wins."""
+    """The addresses in and the addresses out; ``excluded`` always wins.
+
+    A scope that is ``record_only`` admits nothing, whatever is in it; it can only :meth:`recall`.
+    """
 
     included: AddressSet
     excluded: AddressSet = _NOBODY
+    record_only: bool = False
 
     @property
     def admitted(self) -> AddressSet:
@@ -112,6 +141,8 @@ class Scope:
 
     def admit(self, address: Address) -> Target:
         """Make a target of an address. Raises :class:`NotAdmitted` with the reason."""
+        if self.record_only:
+            raise _on_record()
         if address in self.excluded:
             raise NotAdmitted(
                 f"{address} is excluded by the engagement", hint="exclusions always win"
@@ -125,19 +156,36 @@ class Scope:
 
     def admit_all(self, addresses: AddressSet) -> Targets:
         """Make targets of a set. Raises :class:`NotAdmitted` unless every address is admitted."""
+        if self.record_only:
+            raise _on_record()
+        return self.recall(addresses)
+
+    def recall(self, addresses: AddressSet) -> Targets:
+        """What was asked of these addresses, as the ledger has it: for reading, not for asking.
+
+        From a scope that admits, they are targets like any other. Raises :class:`NotAdmitted`
+        unless every address is in the scope.
+        """
         outside = addresses - self.admitted
         if outside:
             first = address_at(outside.ranges[0][0])
-            self.admit(first)
-        return Targets(addresses, key=_KEY)
+            Scope(included=self.included, excluded=self.excluded).admit(first)
+        return Targets(addresses, key=_KEY, on_record_only=self.record_only)
 
     def targets(self) -> Targets:
-        """Everything that the scope admits."""
-        return Targets(self.admitted, key=_KEY)
+        """Everything that the scope admits, or has on record."""
+        return Targets(self.admitted, key=_KEY, on_record_only=self.record_only)
 
     def without(self, addresses: Iterable[AddressSet]) -> Scope:
         """The same scope with more exclusions."""
         excluded = self.excluded
         for more in addresses:
             excluded = excluded | more
-        return Scope(included=self.included, excluded=excluded)
+        return Scope(included=self.included, excluded=excluded, record_only=self.record_only)
+
+
+def _on_record() -> NotAdmitted:
+    return NotAdmitted(
+        "these addresses are on record only: others scanned them, and nobody authorised us",
+        hint="write an engagement for what you may scan, and start a run of it",
+    )

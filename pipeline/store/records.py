@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from pipeline.addresses import Address, AddressSet
 from pipeline.model import RunState, Service
 from pipeline.plan import RunPlan
+from pipeline.ports import PortSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,11 @@ def addresses_to_text(addresses: AddressSet) -> str:
 def addresses_from_text(text: str) -> AddressSet:
     """The set that ``addresses_to_text`` wrote."""
     return AddressSet.parse(text.split(",")) if text else AddressSet()
+
+
+def ports_from_text(text: str) -> PortSet:
+    """The set whose ``str`` it is; a task that covers nothing has none."""
+    return PortSet.parse(text) if text else PortSet()
 
 
 def service_to_text(service: Service | None) -> str | None:

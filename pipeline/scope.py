@@ -59,9 +59,7 @@ class Targets:
 
     __slots__ = ("_addresses", "_on_record_only")
 
-    def __init__(
-        self, addresses: AddressSet, *, key: object, on_record_only: bool = False
-    ) -> None:
+    def __init__(self, addresses: AddressSet, *, key: object, on_record_only: bool = False) -> None:
         if key is not _KEY:
             raise TypeError("only a Scope makes targets: use Scope.admit_all")
         self._addresses = addresses

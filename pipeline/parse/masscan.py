@@ -70,10 +70,10 @@ def read_masscan_ndjson(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> Mass
     0 bytes are a complete, empty answer. Raises ``ParseError`` when there are lines and not one
     of them is a record of masscan's.
     """
-    seen: set[int] = set()
-    hits = duplicates = oddities = records = 0
+    seen = Repeats()
+    oddities = records = 0
     truncated = False
-    for line, whole in _lines(stream):
+    for line, whole in lines_of(stream):
         record = _record(line)
         if not whole:
             truncated = True
@@ -82,28 +82,47 @@ def read_masscan_ndjson(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> Mass
             oddities += whole
             continue
         records += 1
-        hit = _hit(record)
+        hit = hit_of(record)
         if hit is None:
             oddities += 1
-            continue
-        key = _key(hit)
-        if key in seen:
-            # masscan repeats a record when the host repeats its answer; the first has the
-            # honest time.
-            duplicates += 1
-            continue
-        seen.add(key)
-        hits += 1
-        on_hit(hit)
+        elif seen.is_new(hit):
+            on_hit(hit)
     if oddities and not records:
         raise ParseError(
             "not one line is a record of masscan",
             hint="have masscan write JSON lines, with -oD",
         )
-    return MasscanRun(hits=hits, duplicates=duplicates, truncated=truncated, oddities=oddities)
+    return MasscanRun(
+        hits=seen.hits, duplicates=seen.duplicates, truncated=truncated, oddities=oddities
+    )
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+class Repeats:
+    """Tells the hits of one file from those that were handed out before, and counts both."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self.duplicates = 0
+
+    @property
+    def hits(self) -> int:
+        """How many were new."""
+        return len(self._seen)
+
+    def is_new(self, hit: Hit) -> bool:
+        """True for the first of its kind.
+
+        masscan repeats a record when the host repeats its answer; the first has the honest time.
+        """
+        key = _key(hit)
+        if key in self._seen:
+            self.duplicates += 1
+            return False
+        self._seen.add(key)
+        return True
+
+
+def lines_of(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
     """Lines that are not blank, and whether each is whole; b"" stands for one that is too long."""
     while line := stream.readline(MAX_LINE):
         whole = line.endswith(b"\n")
@@ -126,8 +145,9 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and "rec_type" in record else None
 
 
-def _hit(record: dict[str, Any]) -> Hit | None:
-    """The record as a value; ``None`` for what is no endpoint (a ping's answer) or no sense."""
+def hit_of(record: dict[str, Any]) -> Hit | None:
+    """A record of ``-oD`` as a value; ``None`` for what is no endpoint (a ping's answer) or no
+    sense."""
     protocol = _PROTOCOLS.get(_word(record.get("proto")))
     port = _whole(record.get("port"), LAST_PORT)
     time = _seconds(record.get("timestamp"))
@@ -159,7 +179,7 @@ def _hit(record: dict[str, Any]) -> Hit | None:
                 reason=f"{protocol}-response",
                 ttl=None,
                 time=time,
-                banner=_spoken(data["banner"]),
+                banner=spoken(data["banner"]),
                 service_name=_word(data.get("service_name")),
             )
     return None
@@ -182,8 +202,8 @@ def reason_of_flags(flags: str, protocol: Protocol, state: PortState) -> str:
     return flags
 
 
-def _spoken(banner: str) -> str:
-    """The banner as text. masscan escapes byte by byte, so UTF-8 arrives as Latin-1."""
+def spoken(banner: str) -> str:
+    """A banner as text. masscan escapes byte by byte, so UTF-8 arrives as Latin-1."""
     with suppress(ValueError):
         banner = banner.encode("latin-1").decode("utf-8")
     return bounded(_storable(banner), MAX_BANNER)

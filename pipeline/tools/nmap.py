@@ -331,13 +331,13 @@ def _quiet(task: Task, port: int, state: PortState, reason: str) -> PortResult:
         protocol=task.protocol,
         port=port,
         state=state,
-        reason=_singular(reason),
+        reason=singular(reason),
         ttl=None,
         service=None,
     )
 
 
-def _singular(reason: str) -> str:
+def singular(reason: str) -> str:
     """nmap writes collapsed reasons in the plural: resets, no-responses, host-unreaches."""
     for plural, one in (("resets", "reset"), ("no-responses", "no-response")):
         if reason == plural:

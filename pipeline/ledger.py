@@ -228,6 +228,14 @@ class Ledger:
         with self._store.reading() as connection:
             return tuple(self._task(found) for found in connection.execute(query))
 
+    def holes(self) -> tuple[tuple[int, Hole], ...]:
+        """What the tasks of the run gave up on, with their numbers."""
+        join = schema.tasks.c.number == schema.holes.c.task
+        query = select(schema.holes).join(schema.tasks, join)
+        with self._store.reading() as connection:
+            found = connection.execute(query.where(schema.tasks.c.run == self._run))
+            return tuple((line.task, _hole(line)) for line in found)
+
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""
         return self._evidence(batch, batch.number)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pipeline.decide.compare import Side, compare, differences
 from pipeline.decide.coverage import Coverage
 from pipeline.ledger import Ledger
-from pipeline.model import Change
+from pipeline.model import Change, RunState
+from pipeline.remembering import remember
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
@@ -13,8 +14,11 @@ from pipeline.store.runs import Store
 def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | None:
     """Compare with the newest complete run before this one and file the changes.
 
-    ``None`` when there is no such run.
+    ``None`` when there is no such run. The history is brought up to date on the way: what was ever
+    open is in it, and a complete run becomes a part of it.
     """
+    complete = run.state is RunState.COMPLETE
+    remember(store, run.plan.engagement, closing=run if complete else None)
     earlier = store.previous_complete(run.plan.engagement, before=run.number)
     if earlier is None:
         return None

@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from pipeline.addresses import Address, AddressSet
-from pipeline.model import RunState, Service
+from pipeline.model import Endpoint, Protocol, RunState, Service, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
+
+# Codes are on file for years: they never change, and new words get new ones.
+PROTOCOL_CODES: Final[Mapping[Protocol, int]] = MappingProxyType({Protocol.TCP: 0, Protocol.UDP: 1})
+KIND_CODES: Final[Mapping[VerdictKind | None, int]] = MappingProxyType(
+    {
+        None: 0,
+        VerdictKind.CONFIRMED: 1,
+        VerdictKind.LIKELY: 2,
+        VerdictKind.TRANSIENT: 3,
+        VerdictKind.ARTEFACT: 4,
+        VerdictKind.REFUTED: 5,
+        VerdictKind.FILTERED: 6,
+        VerdictKind.UNRESOLVED: 7,
+    }
+)
+_PROTOCOLS: Final = {code: protocol for protocol, code in PROTOCOL_CODES.items()}
+_KINDS: Final = {code: kind for kind, code in KIND_CODES.items()}
+
+
+class Memory(IntEnum):
+    """Whether the spells hold what a run says."""
+
+    NOTHING = 0
+    HELD = 1
+    STALE = 2
+    """It was judged again since."""
+
+
+def spell_endpoint(address: bytes, protocol: int, port: int) -> Endpoint:
+    """The endpoint of a row of ``spells``."""
+    return Endpoint(address_from_bytes(address), _PROTOCOLS[protocol], port)
+
+
+def spell_kind(code: int) -> VerdictKind | None:
+    """The verdict of a row of ``spells``."""
+    return _KINDS[code]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One row of ``runs``. ``id`` is what people call it, ``number`` what the tables do."""
+    """One row of ``runs``. ``id`` is what people call it, ``number`` what the tables do.
+
+    ``purged`` is when its evidence was dropped, ``None`` when it is there.
+    """
 
     number: int
     id: str
@@ -27,6 +69,7 @@ class RunRecord:
     ended: float | None
     plan: RunPlan
     stopped_because: str = ""
+    purged: float | None = None
 
 
 @cache
@@ -86,3 +129,23 @@ def service_from_text(text: str | None) -> Service | None:
     if "scripts" in fields:
         fields["scripts"] = tuple((name, output) for name, output in fields["scripts"])
     return Service(**fields)
+
+
+def numbers_to_bytes(numbers: Sequence[int]) -> bytes | None:
+    """A set of numbers: the smallest in four bytes, then a bit for each from there on."""
+    if not numbers:
+        return None
+    least = min(numbers)
+    bits = sum(1 << number - least for number in numbers)
+    return least.to_bytes(4, "big") + bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+def numbers_from_bytes(packed: bytes | None) -> Iterator[int]:
+    """The numbers that ``numbers_to_bytes`` wrote, the smallest first."""
+    if packed is None:
+        return
+    least, bits = int.from_bytes(packed[:4], "big"), int.from_bytes(packed[4:], "little")
+    while bits:
+        lowest = bits & -bits
+        yield least + lowest.bit_length() - 1
+        bits ^= lowest

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from pipeline.decide.history import OPEN
 from pipeline.errors import UsageError
 from pipeline.model import (
     Change,
@@ -26,6 +27,8 @@ from pipeline.render.document import Comparison, Event
 from pipeline.store import schema
 from pipeline.store.database import guarded, open_database
 from pipeline.store.records import (
+    KIND_CODES,
+    Memory,
     RunRecord,
     address_from_bytes,
     address_to_bytes,
@@ -33,6 +36,7 @@ from pipeline.store.records import (
     plan_to_text,
     service_from_text,
     service_to_text,
+    spell_endpoint,
 )
 
 
@@ -152,9 +156,15 @@ class Store:
             )
 
     def save_verdicts(self, run: int, verdicts: Iterable[Verdict]) -> None:
-        """Replace the verdicts of a run."""
+        """Replace the verdicts of a run. What the spells hold of it is stale from then on."""
         rows = [{"run": run, **_verdict_row(verdict)} for verdict in verdicts]
+        runs = schema.runs.c
         with self.transaction() as connection:
+            connection.execute(
+                update(schema.runs)
+                .where(runs.number == run, runs.remembered == Memory.HELD)
+                .values(remembered=Memory.STALE)
+            )
             connection.execute(delete(schema.verdicts).where(schema.verdicts.c.run == run))
             if rows:
                 connection.execute(insert(schema.verdicts), rows)
@@ -224,19 +234,22 @@ class Store:
         )
 
     def ever_open(self, engagement: str, before: int) -> frozenset[Endpoint]:
-        """Endpoints that any complete run before number ``before`` called confirmed or likely."""
+        """Endpoints that any complete run before number ``before`` called confirmed or likely.
+
+        From the spells: what a run found stays known when its evidence is dropped.
+        """
+        spells, runs = schema.spells.c, schema.runs.c
         query = (
-            select(schema.verdicts)
-            .join(schema.runs, schema.runs.c.number == schema.verdicts.c.run)
+            select(spells.address, spells.protocol, spells.port)
+            .join_from(schema.spells, schema.runs, runs.number == spells.first)
             .where(
-                schema.runs.c.engagement == engagement,
-                schema.runs.c.number < before,
-                schema.runs.c.state == RunState.COMPLETE.value,
-                schema.verdicts.c.kind.in_((VerdictKind.CONFIRMED, VerdictKind.LIKELY)),
+                runs.engagement == engagement,
+                (spells.first < before) | (spells.last < before),
+                spells.kind.in_([KIND_CODES[kind] for kind in OPEN]),
             )
         )
         with self.reading() as connection:
-            return frozenset(_endpoint(line._mapping) for line in connection.execute(query))
+            return frozenset(spell_endpoint(*found) for found in connection.execute(query))
 
 
 def _run(found: Any) -> RunRecord:
@@ -248,6 +261,7 @@ def _run(found: Any) -> RunRecord:
         ended=found["ended"],
         plan=plan_from_text(found["plan"]),
         stopped_because=found["stopped_because"],
+        purged=found["purged"],
     )
 
 

@@ -40,6 +40,8 @@ runs = Table(
     Column("ended", Float),
     Column("plan", Text, nullable=False),  # JSON, see records.RunPlan
     Column("stopped_because", Text, nullable=False, default=""),
+    Column("remembered", Integer, nullable=False, server_default="0"),  # see spells.Memory
+    Column("purged", Float),  # when its evidence was dropped
 )
 
 batches = Table(
@@ -146,6 +148,7 @@ comparisons = Table(
     Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
     Column("against", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
     Column("differences", Text, nullable=False),  # JSON list of sentences
+    Column("counts", Text),  # JSON, by kind of change; once the changes are dropped
 )
 
 changes = Table(
@@ -171,4 +174,33 @@ events = Table(
     Column("kind", Text, nullable=False),
     Column("text", Text, nullable=False),
     Index(None, "run"),
+)
+
+# One row for each unbroken state of an endpoint, see pipeline/decide/history.py. There are millions
+# of them, so they are small: addresses as bytes, words as codes, and no row numbers.
+spells = Table(
+    "spells",
+    metadata,
+    Column("address", LargeBinary, primary_key=True),
+    Column("protocol", Integer, primary_key=True, autoincrement=False),
+    Column("port", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "first",
+        Integer,
+        ForeignKey("runs.number", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("last", Integer, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("service", Integer),  # a number of spell_services; NULL: not known
+    Column("missed", LargeBinary),  # numbers of runs as a bit map; NULL: none
+    sqlite_with_rowid=False,
+)
+
+spell_services = Table(
+    "spell_services",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("label", Text, nullable=False, unique=True),
 )

@@ -27,6 +27,7 @@ from pipeline.model import (
     Service,
     VerdictKind,
 )
+from pipeline.remembering import remember
 from pipeline.store.records import (
     RunRecord,
     address_from_bytes,
@@ -235,6 +236,8 @@ def test_ever_open_is_what_earlier_complete_runs_of_the_engagement_believed(stor
         store.set_state(run.number, state, now=START)
     for place, run in enumerate(runs):
         store.save_verdicts(run.number, found if place == 0 else [verdict(VerdictKind.CONFIRMED)])
+    for engagement in (PLAN.engagement, "another"):
+        remember(store, engagement)
     assert {e.port for e in store.ever_open(PLAN.engagement, before=runs[3].number)} == {1, 2}
     assert store.ever_open(PLAN.engagement, before=runs[0].number) == frozenset()
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.facts import neighbourhoods
+from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.questions import by_protocol
 from pipeline.decide.sampling import passes, sampled
+from pipeline.decide.trends import Trends, trends
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Change,
@@ -28,6 +31,7 @@ from pipeline.ports import PortSet
 from pipeline.render.document import Completeness, Event, Finding, Gap, RunDocument
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
+from pipeline.store.spells import histories, occasions
 
 
 def assemble(store: Store, run: RunRecord) -> RunDocument:
@@ -35,6 +39,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     plan = run.plan
     evidence = Ledger(store, run).everything()
     comparison = store.comparison(run.number)
+    told, opened = _history(store, run)
     changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
     return RunDocument(
         run=run.id,
@@ -56,7 +61,10 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         limits=_limits(plan),
         rescan_delays=plan.policy.rescan_delays,
         tools=plan.tools,
-        findings=tuple(_findings(store.verdicts(run.number), evidence, changes, plan)),
+        findings=tuple(
+            replace(finding, first_seen=_first_seen(finding.verdict, run, opened))
+            for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
+        ),
         gaps=tuple(_gaps(store, run, evidence)),
         holes=evidence.holes,
         tasks=evidence.tasks,
@@ -67,7 +75,32 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         comparison=comparison,
         neighbourhoods=neighbourhoods(evidence),
         completeness=_completeness(run, evidence),
+        trends=told,
     )
+
+
+def _history(store: Store, run: RunRecord) -> tuple[Trends | None, dict[Endpoint, float]]:
+    """The trends up to this run, and since when each endpoint is known to have been open.
+
+    Later runs do not count, so that a report stays as it was when it is rendered again.
+    """
+    known = occasions(store, run.plan.engagement)
+    mine = (run.started, run.number)
+    so_far = [each for each in known if (each.started, each.number) <= mine]
+    order = [each.number for each in known]
+    places = {each.number: place for place, each in enumerate(so_far)}
+    past = {e: until(spells, order, places) for e, spells in histories(store, known)}
+    opened = {
+        endpoint: so_far[places[first]].started
+        for endpoint, spells in past.items()
+        if (first := first_open(spells)) is not None
+    }
+    return trends(past.values(), so_far) if run.number in places else None, opened
+
+
+def _first_seen(verdict: Verdict, run: RunRecord, opened: Mapping[Endpoint, float]) -> float | None:
+    """From the history; what is open in a run that is no part of it yet, is open since that run."""
+    return opened.get(verdict.endpoint, run.started if verdict.kind in OPEN else None)
 
 
 def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import Neighbourhoods
+from pipeline.decide.trends import Trends
 from pipeline.model import Change, Hole, Observation, RunState, TaskRecord, Verdict
 
 
@@ -43,6 +44,8 @@ class Finding:
     change: Change | None = None
     names: tuple[str, ...] = ()
     """Host names of the engagement that were pinned to this address."""
+    first_seen: float | None = None
+    """When the first run began that called it open; ``None`` when none ever did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +110,5 @@ class RunDocument:
     """What is known about hosts and networks as wholes."""
     completeness: Completeness | None = None
     """``None`` while the run is not finished: what was searched in part cannot be extrapolated."""
+    trends: Trends | None = None
+    """All complete runs up to this one; ``None`` while it is not one of them."""

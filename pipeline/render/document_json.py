@@ -2,10 +2,10 @@
 
 ``{"format": 1, "run": {…}, "endpoints": [{"address", "protocol", "port", "verdict", "reason",
 "confidence", "service", …}], "hosts": […], "networks": […], "completeness": {…} or null,
-"coverage": {…}, "changes": {…} or null, "tasks": […], "events": […]}``; for single endpoints also
-``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
-are packets per second, addresses are texts; endpoints are in numeric order. ``service`` is a label
-for people or null, ``service_details`` what it was made of.
+"coverage": {…}, "changes": {…} or null, "trends": {…} or null, "tasks": […], "events": […]}``; for
+single endpoints also ``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds,
+durations are seconds, rates are packets per second, addresses are texts; endpoints are in numeric
+order. ``service`` is a label for people or null, ``service_details`` what it was made of.
 
 Texts are complete and as they came. Nothing in the document can disturb a terminal: control
 characters, C1 and bidirectional ones included, are written as JSON escapes.
@@ -24,6 +24,7 @@ from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdi
 from pipeline.render.document import Comparison, Completeness, Finding, RunDocument
 from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
+from pipeline.render.trends import trends_json
 
 FORMAT: Final = 1
 """Grows when a key changes its meaning or goes; new keys do not count."""
@@ -55,6 +56,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
                 "holes": [_hole(task, hole) for task, hole in document.holes],
             },
             "changes": _comparison(document.comparison) if document.comparison else None,
+            "trends": trends_json(document.trends),
             "tasks": [_task(record) for record in document.tasks],
             "events": [
                 {"time": iso(event.time), "kind": event.kind, "text": event.text}
@@ -100,6 +102,7 @@ def _endpoint(finding: Finding) -> dict[str, Any]:
         "service_details": _service(finding.verdict.service),
         "names": finding.names,
         "change": finding.change.kind if finding.change else None,
+        "first_seen": _iso(finding.first_seen),
         "observations": finding.verdict.observations,
         "evidence": [_observation(observation) for observation in finding.observations],
     }

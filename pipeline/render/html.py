@@ -29,6 +29,7 @@ from pipeline.render.method import methods_used
 from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
 from pipeline.render.text import counted, duration, instant, iso, listed, minute, shortened, visible
+from pipeline.render.trends import HEIGHT, WIDTH, line, stays_told
 from pipeline.render.words import (
     CHANGES,
     DISPUTED_VERDICTS,
@@ -74,6 +75,7 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "groups": groups,
         "told": _told(groups),
         "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
+        **_trends(document),
         "methods": methods_used(document.tasks),
         "inventory": inventory(document.findings),
         "reasons": _reasons(document, explanations),
@@ -83,6 +85,15 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "complete": document.state is RunState.COMPLETE,
     }
     return _environment().get_template("report.html.j2").render(context)
+
+
+def _trends(document: RunDocument) -> dict[str, Any]:
+    told = document.trends
+    drawn = line(told.runs) if told else None
+    return {
+        "trend_line": {"line": drawn, "width": WIDTH, "height": HEIGHT} if drawn else None,
+        "stays": stays_told(told.stays) if told else (),
+    }
 
 
 def _policy(style: str, script: str) -> str:

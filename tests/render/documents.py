@@ -10,7 +10,9 @@ from pipeline.addresses import AddressSet, parse_address
 from pipeline.decide import reasons
 from pipeline.decide.completeness import sample_bound, two_passes
 from pipeline.decide.facts import HostRecord, Neighbourhoods, NetworkRecord, Turn
+from pipeline.decide.history import Spell
 from pipeline.decide.standing import Check, Mood, Standing, network_of
+from pipeline.decide.trends import Occasion, Trends, trends
 from pipeline.decide.verdict import HostFacts
 from pipeline.model import (
     Aftermath,
@@ -38,6 +40,7 @@ from pipeline.scope import Scope
 
 START: Final = 1_793_671_200.0
 """2026-11-03 02:00:00 UTC."""
+WEEK: Final = 604_800.0
 
 SCOPE: Final = Scope(
     included=AddressSet.parse(["10.80.0.0/16", "2001:db8:80::/64"]),
@@ -527,9 +530,13 @@ def small() -> RunDocument:
         ),
         *(found.change for found in findings if found.change is not None),
     )
+    since = {"10.80.1.7:22/tcp": START - 3 * WEEK, "10.80.1.7:443/tcp": START}
     return replace(
         EMPTY,
-        findings=findings,
+        findings=tuple(
+            replace(found, first_seen=since.get(str(found.verdict.endpoint))) for found in findings
+        ),
+        trends=developed(),
         gaps=(
             Gap(
                 what="10.80.3.64-10.80.3.127, all ports", why="the window closed", endpoints=64_000
@@ -561,6 +568,24 @@ def small() -> RunDocument:
     )
 
 
+def developed() -> Trends:
+    """Four weeks, in which ports opened, went, and were not looked at."""
+    kinds = (VerdictKind.CONFIRMED, None, VerdictKind.LIKELY, VerdictKind.REFUTED)
+    histories = [
+        (Spell(first=1, last=4, kind=kinds[0], missed=(3,)),),
+        (Spell(first=1, last=1, kind=None), Spell(first=2, last=4, kind=kinds[0])),
+        (Spell(first=1, last=2, kind=kinds[2]), Spell(first=3, last=4, kind=kinds[3])),
+        (
+            Spell(first=2, last=2, kind=None),
+            *(Spell(first=n, last=n, kind=kinds[n - 3]) for n in (3, 4)),
+        ),
+    ]
+    weeks = [
+        Occasion(number=n, id=f"2026-week-{n}", started=START - (4 - n) * WEEK) for n in range(1, 5)
+    ]
+    return trends(histories, weeks)
+
+
 def cut_short() -> RunDocument:
     """A run that was stopped in the middle of the first batch."""
     some = small()
@@ -577,6 +602,7 @@ def cut_short() -> RunDocument:
         gaps=(Gap(what="10.80.0.0-10.80.3.255", why="the run was stopped", endpoints=900_000),),
         comparison=None,
         completeness=None,
+        trends=None,
     )
 
 

@@ -93,11 +93,14 @@ def test_the_policy_stands_before_everything_that_it_governs() -> None:
     assert metas[1] < tags.index("link") < tags.index("style") < tags.index("script")
 
 
+LOADING = {"img", "iframe", "object", "embed", "base", "form", "image", "use", "foreignobject"}
+
+
 def test_nothing_is_loaded_and_nothing_is_styled_or_handled_inline(document: RunDocument) -> None:
     page = page_of(document)
     assert not page.having("style")
     for element in page.elements:
-        assert element.tag not in {"img", "iframe", "object", "embed", "base", "form", "svg"}
+        assert element.tag not in LOADING
         for name, value in element.attributes.items():
             assert not name.startswith("on")
             assert name not in {"src", "srcset", "action", "background", "poster", "ping"}

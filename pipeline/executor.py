@@ -21,6 +21,8 @@ from pipeline import wire
 from pipeline.addresses import AddressSet
 from pipeline.budget import Demand, Lease
 from pipeline.errors import ToolError
+from pipeline.evidence import keep
+from pipeline.files import make_private_folder, open_private
 from pipeline.model import (
     Aftermath,
     Answer,
@@ -33,8 +35,9 @@ from pipeline.model import (
     Task,
 )
 from pipeline.parse import ParseError
-from pipeline.plan import Policy
-from pipeline.process import Command, run
+from pipeline.plan import EvidenceKept, Policy
+from pipeline.process import Command, Finished, run
+from pipeline.redact import Redactor
 from pipeline.scope import Scope
 from pipeline.tools import datagram, handshake, masscan, nmap, nmap_udp
 from pipeline.wire import HandshakeResult
@@ -57,6 +60,7 @@ class Executor:
     ``scope`` is asked right before anything is sent; ``programs`` are the absolute paths of the
     tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors held by every tool's
     guard (the workspace's lock); ``at_once`` is how many sockets one task of handshakes may have.
+    Answers come back without secrets, and of what was written ``evidence`` is what is kept.
     """
 
     policy: Policy
@@ -66,6 +70,8 @@ class Executor:
     seed: int
     keep_open: tuple[int, ...] = ()
     at_once: int = HANDSHAKES_AT_ONCE
+    redactor: Redactor = field(default_factory=Redactor)
+    evidence: EvidenceKept = EvidenceKept.REDACTED
     now: Callable[[], float] = field(default=time.time)
 
     def demand(self, task: Task) -> Demand:
@@ -115,22 +121,23 @@ class Executor:
         command = self.command(task, lease)
         if command is None:
             ask = self._datagrams if task.method is Method.DATAGRAM else self._handshakes
-            return await ask(task, lease, folder, stop)
-        finished = await run(
-            command,
-            folder=folder,
-            scope=self.scope,
-            keep_open=self.keep_open,
-            on_progress=on_progress,
-            stop=stop,
-        )
-        tool = masscan if task.method is Method.MASSCAN_SYN else nmap
+            return self.redactor.answer(await ask(task, lease, folder, stop))
         try:
-            return await asyncio.to_thread(tool.answer, task, folder, finished)
-        except ParseError as error:
-            # One command's nonsense is no reason to give up the run.
-            problem = f"what {command.name} wrote cannot be read: {error.what}"
-            return Answer(complete=False, problem=problem)
+            finished = await run(
+                command,
+                folder=folder,
+                scope=self.scope,
+                keep_open=self.keep_open,
+                on_progress=on_progress,
+                stop=stop,
+            )
+            answer = await asyncio.to_thread(_read, command, task, folder, finished)
+        except BaseException:
+            keep(folder, self.redactor, self.evidence)
+            raise
+        # From the raw text, so that what is kept of it changes no verdict.
+        await asyncio.to_thread(keep, folder, self.redactor, self.evidence)
+        return await asyncio.to_thread(self.redactor.answer, answer)
 
     def evidence_hash(self, task: Task, folder: Path) -> str:
         """SHA-256 of the file that a task's answer was read from; empty when there is none."""
@@ -195,7 +202,7 @@ class Executor:
                 source_address=ours,
                 interface=policy.interface,
             )
-        _write_lines(folder, HANDSHAKES, seen, holes)
+        self._write_lines(folder, HANDSHAKES, seen, holes)
         return Answer(
             observations=handshake.count_votes(seen) if how.times > 1 else tuple(seen),
             holes=tuple(holes),
@@ -209,8 +216,37 @@ class Executor:
         answer = await datagram.ask(
             task, self.policy, lease, scope=self.scope, at_once=self.at_once, stop=stop
         )
-        _write_lines(folder, DATAGRAMS, answer.observations, answer.holes)
+        self._write_lines(folder, DATAGRAMS, answer.observations, answer.holes)
         return answer
+
+    def _write_lines(
+        self, folder: Path, name: str, seen: Iterable[Observation], holes: Iterable[Hole]
+    ) -> None:
+        """What we asked ourselves as evidence, in the state that is to be kept."""
+        if self.evidence is EvidenceKept.NONE:
+            return
+        if self.evidence is EvidenceKept.REDACTED:
+            seen = map(self.redactor.observation, seen)
+        lines = [_line(o) for o in sorted(seen, key=lambda o: o.endpoint.sort_key)]
+        lines += [
+            {"address": str(h.address), "ports": str(h.ports or ""), "gave_up": h.reason}
+            for h in holes
+        ]
+        make_private_folder(folder)
+        descriptor = open_private(folder / name, os.O_TRUNC | os.O_WRONLY)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _read(command: Command, task: Task, folder: Path, finished: Finished) -> Answer:
+    try:
+        if task.method is Method.MASSCAN_SYN:
+            return masscan.answer(task, folder, finished)
+        return nmap.answer(task, folder, finished)
+    except ParseError as error:
+        # One command's nonsense is no reason to give up the run.
+        problem = f"what {command.name} wrote cannot be read: {error.what}"
+        return Answer(complete=False, problem=problem)
 
 
 def _observation(task: Task, result: HandshakeResult, *, listened: bool) -> Observation:
@@ -232,24 +268,12 @@ def _observation(task: Task, result: HandshakeResult, *, listened: bool) -> Obse
     )
 
 
-def _write_lines(
-    folder: Path, name: str, seen: Iterable[Observation], holes: Iterable[Hole]
-) -> None:
-    lines = [
-        {
-            "endpoint": str(o.endpoint),
-            "state": o.state,
-            "reason": o.reason,
-            "aftermath": o.aftermath,
-            "banner": o.banner,
-            "time": o.time,
-        }
-        for o in sorted(seen, key=lambda o: o.endpoint.sort_key)
-    ]
-    lines += [
-        {"address": str(h.address), "ports": str(h.ports or ""), "gave_up": h.reason} for h in holes
-    ]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(line) + "\n" for line in lines)
+def _line(observation: Observation) -> dict[str, object]:
+    return {
+        "endpoint": str(observation.endpoint),
+        "state": observation.state,
+        "reason": observation.reason,
+        "aftermath": observation.aftermath,
+        "banner": observation.banner,
+        "time": observation.time,
+    }

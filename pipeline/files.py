@@ -9,9 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import Error
 from pipeline.store.database import disk_full
+
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -25,6 +29,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     with writing_to(path):
         try:
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            os.fchmod(descriptor, PRIVATE_FILE)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()
@@ -45,7 +50,22 @@ def make_private_folder(folder: Path) -> None:
         # Path.mkdir(parents=True) would leave those above to the umask.
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         for place in reversed(missing):
-            place.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            place.chmod(PRIVATE_FOLDER)  # whatever the umask took away
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file for this user's eyes only (0600), whatever the umask; made if missing.
+
+    Never through a link: what it leads to would be changed. Raises ``OSError``.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    try:
+        os.fchmod(descriptor, PRIVATE_FILE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from pipeline.model import (
     TaskState,
 )
 from pipeline.ports import PortSet
+from pipeline.redact import Redactor
 from pipeline.scope import Scope
 from pipeline.store import schema
 from pipeline.store.records import (
@@ -49,12 +50,16 @@ from pipeline.store.runs import Store
 
 
 class Ledger:
-    """The ledger of one run. ``scope`` is the run's own: every task in it lay inside once."""
+    """The ledger of one run. ``scope`` is the run's own: every task in it lay inside once.
+
+    What services said is filed without secrets, whoever heard it.
+    """
 
     def __init__(self, store: Store, run: RunRecord, scope: Scope | None = None) -> None:
         self._store = store
         self._run = run.number
         self._scope = scope or run.plan.scope
+        self._redactor = Redactor.of(run.plan.privacy.redact)
 
     def add_batches(self, batches: Iterable[Batch]) -> None:
         """File the batches of a new run, all or none."""
@@ -160,7 +165,7 @@ class Ledger:
                 .values(
                     state=state.value,
                     ended=now,
-                    outcome=outcome,
+                    outcome=self._redactor.text(outcome),
                     evidence_sha256=evidence_sha256,
                 )
             )
@@ -182,7 +187,7 @@ class Ledger:
                 )
                 .values(
                     state=TaskState.PLANNED.value,
-                    outcome=why,
+                    outcome=self._redactor.text(why),
                     not_before=not_before,
                     failures=table.c.failures + 1,
                 )
@@ -299,7 +304,10 @@ class Ledger:
     ) -> None:
         for table in (schema.observations, schema.holes, schema.refusals):
             connection.execute(delete(table).where(table.c.task == number))
-        rows = [_observation_row(observation, number) for observation in observations]
+        rows = [
+            _observation_row(self._redactor.observation(observation), number)
+            for observation in observations
+        ]
         if rows:
             # A tool may name an endpoint twice; the first one has the honest time.
             connection.execute(upsert(schema.observations).on_conflict_do_nothing(), rows)
@@ -310,7 +318,7 @@ class Ledger:
                 "ports": None if hole.ports is None else str(hole.ports),
                 "reason": hole.reason,
             }
-            for hole in holes
+            for hole in map(self._redactor.hole, holes)
         ]
         if lines:
             connection.execute(insert(schema.holes), lines)

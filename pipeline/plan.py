@@ -7,6 +7,7 @@ became of the files it was started from. Only exclusions can be added later.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.pace import Ceilings
@@ -75,6 +76,27 @@ class Policy:
     no_guess_ports: PortSet = field(default_factory=PortSet)
 
 
+class EvidenceKept(StrEnum):
+    """What is kept of what the tools wrote."""
+
+    NONE = "none"
+    REDACTED = "redacted"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What is taken out before anything is written, and what is kept of what the tools wrote.
+
+    ``redact`` are own texts besides the rules that always hold; ``keep_raw`` is after how many
+    seconds raw evidence expires, ``None`` where there is none.
+    """
+
+    redact: tuple[str, ...] = ()
+    evidence: EvidenceKept = EvidenceKept.REDACTED
+    keep_raw: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFile:
     """Where an imported run comes from; every text but ``format`` is hostile input.
@@ -129,6 +151,7 @@ class RunPlan:
     notes: tuple[str, ...] = ()
     imported: tuple[ImportedFile, ...] = ()
     decided: bool = False
+    privacy: Privacy = field(default_factory=Privacy)
 
     @property
     def scope(self) -> Scope:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import WorkspaceBusy
-from pipeline.files import make_private_folder, writing_to
+from pipeline.files import make_private_folder, open_private, writing_to
 from pipeline.store.database import disk_full
 
 _DYING = 12.0
@@ -48,9 +48,7 @@ class Workspace:
         path = self.folder / "portproof.lock"
         make_private_folder(self.folder)
         with writing_to(path):
-            # Never through a link: what it leads to would be overwritten.
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = open_private(path, os.O_RDWR)
         try:
             _acquire(descriptor, path)
             _sign(descriptor, path, now)

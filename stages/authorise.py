@@ -71,6 +71,7 @@ def authorise(
         previous_run=previous_run,
         seed=seed,
         notes=notes,
+        privacy=engagement.privacy,
     )
 
 

@@ -19,11 +19,13 @@ from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
 from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError, UsageError
+from pipeline.evidence import keep_all
 from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
 from pipeline.plan import RunPlan
+from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
 from pipeline.render.text import visible
 from pipeline.store.records import RunRecord
@@ -201,7 +203,9 @@ async def _network_half(
     ledger = Ledger(store, run)
     again = ledger.recover()
     ended = (TaskState.SETTLED, TaskState.FAILED)
-    done = sum(record.state in ended for record in ledger.tasks())
+    settled = [record for record in ledger.tasks() if record.state in ended]
+    redactor = Redactor.of(plan.privacy.redact)
+    keep_all(folder / "tasks", (r.evidence for r in settled), redactor, plan.privacy.evidence)
     if again:
         console.event("recovered", f"{again} task(s) were cut off and will be asked again")
 
@@ -220,6 +224,8 @@ async def _network_half(
             seed=plan.seed,
             keep_open=(lock,),
             at_once=handshakes_at_once(plan.policy.concurrency),
+            redactor=redactor,
+            evidence=plan.privacy.evidence,
         ),
         policy=plan.policy,
         stages=NETWORK_STAGES,
@@ -230,7 +236,7 @@ async def _network_half(
         on_event=on_event,
         on_progress=console.progress,
     )
-    with console.live(f"run {run.id}", tasks_before=done):
+    with console.live(f"run {run.id}", tasks_before=len(settled)):
         _on_interrupt(engine, console)
         return await engine.work()
 

@@ -37,6 +37,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
+from pipeline.redact import Redactor
 from pipeline.render.document import Finding
 from pipeline.render.terminal import endpoint_story
 from pipeline.render.text import iso, visible
@@ -147,6 +148,7 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
         excluded=plan.excluded,
         seed=plan.seed,
         keep_open=(lock,),
+        redactor=Redactor.of(plan.privacy.redact),
     )
     target = plan.scope.targets()
     batch = Batch(

@@ -22,6 +22,7 @@ from pydantic_core import core_schema
 
 from pipeline.engagement import fields, kinds
 from pipeline.engagement.kinds import Duration, Strict
+from pipeline.engagement.privacy import PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
@@ -223,6 +224,8 @@ class EngagementDocument(Strict):
         description="What a run is written as.",
         examples=[["html", "json"]],
     )
+
+    privacy: PrivacyDocument = Field(default_factory=PrivacyDocument)
 
     @field_validator("limits")
     @classmethod

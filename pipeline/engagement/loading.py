@@ -75,6 +75,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         rescan_packets=rescan.packets,
         canaries=tuple(sorted(set(document.canaries))),
         outputs=tuple(dict.fromkeys(document.outputs)),
+        privacy=document.privacy.value,
     )
 
 

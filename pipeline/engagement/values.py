@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.addresses import Address, AddressSet
 from pipeline.errors import NotAuthorised
 from pipeline.model import Endpoint
+from pipeline.plan import Privacy
 from pipeline.ports import PortSet, PortSpec
 from pipeline.scope import Scope
 
@@ -157,6 +158,7 @@ class Engagement:
     rescan_packets: int | None
     canaries: tuple[Endpoint, ...]
     outputs: tuple[str, ...]
+    privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,11 @@ def open_database(path: Path) -> Engine:
 
 def _create_private(path: Path) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _make_private_folders(path.parent)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # Whatever the umask: SQLite gives -wal and -shm the mode that it finds here.
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
     except FileExistsError:
         pass
     except OSError as error:
@@ -57,6 +60,14 @@ def _create_private(path: Path) -> None:
             where=str(path),
             hint="choose another folder with --workspace",
         ) from error
+
+
+def _make_private_folders(folder: Path) -> None:
+    # Path.mkdir(parents=True) would leave those above to the umask.
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+        place.chmod(0o700)
 
 
 def _on_connect(connection: sqlite3.Connection, _: object) -> None:

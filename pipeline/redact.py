@@ -1,0 +1,162 @@
+"""Take secrets and personal data out of texts before they are written anywhere.
+
+What is found gives way to ``[redacted:RULE]``, and all around it stays. Texts that were equal are
+equal afterwards, so what is concluded from services that say the same is concluded all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pipeline.model import Answer, Hole, Observation, Service
+from pipeline.redaction_rules import RULES, Rule, own_rule
+
+_SHORTEST: Final = 5
+_PASSES: Final = 4
+"""Taking one secret out can lay the beginning of another bare; a pass that changes nothing ends."""
+_CERTIFICATE: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s|]{1,65536}+)-----END CERTIFICATE-----"
+)
+_XML_VALUE: Final = re.compile(r'"([^"]*)("|\Z)|>([^<]+)')
+_FINGERPRINT: Final = re.compile(r'\bservicefp="[^"]*("|\Z)')
+_FINGERPRINT_LINE: Final = re.compile(r"(?m)^(?:SF-Port|SF:|={2,}NEXT SERVICE).*$")
+_HAS_WORDS: Final = ("<script", "<elem", "<table", "<hostname ", 'method="probed"', "errormsg=")
+FINGERPRINT: Final = "[redacted:fingerprint]"
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Applies the rules, and those of an engagement after them."""
+
+    rules: tuple[Rule, ...] = RULES
+
+    @classmethod
+    def of(cls, own: Iterable[str] = ()) -> Redactor:
+        """With the texts of an engagement's ``privacy.redact``."""
+        texts = tuple(own)
+        return cls((*RULES, own_rule(texts))) if texts else cls()
+
+    def text(self, text: str) -> str:
+        """The text without secrets; doing it again changes nothing."""
+        if len(text) < _SHORTEST:
+            return text
+        for _ in range(_PASSES):
+            before, text = text, self._once(text)
+            if text == before:
+                break
+        return text
+
+    def _once(self, text: str) -> str:
+        lowered = text.lower()
+        for rule in self.rules:
+            if any(needle in lowered for needle in rule.needles):
+                text = rule.apply(text)
+        if "-----BEGIN CERTIFICATE-----" in text:
+            text = _CERTIFICATE.sub(self._certificate, text)
+        return text
+
+    def _certificate(self, found: re.Match[str]) -> str:
+        """A certificate stays, unless there is a secret in it, such as somebody's address."""
+        try:
+            inside = base64.b64decode(re.sub(r"[\s|]", "", found[1])).decode("latin-1")
+        except (binascii.Error, ValueError):
+            return found[0]
+        return found[0] if self._once(inside) == inside else "[redacted:certificate]"
+
+    def service(self, service: Service) -> Service:
+        """What is known about a service, without secrets."""
+        return replace(
+            service,
+            name=self.text(service.name),
+            product=self.text(service.product),
+            version=self.text(service.version),
+            extra=self.text(service.extra),
+            hostname=self.text(service.hostname),
+            banner=self.text(service.banner),
+            cpes=tuple(self.text(cpe) for cpe in service.cpes),
+            scripts=tuple((name, self.text(output)) for name, output in service.scripts),
+        )
+
+    def observation(self, observation: Observation) -> Observation:
+        """What was seen of an endpoint, without secrets. What decides is not touched: the state,
+        its reason, and whether anything was said after the handshake.
+        """
+        if not observation.banner and observation.service is None:
+            return observation
+        service = observation.service
+        return replace(
+            observation,
+            banner=self.text(observation.banner),
+            service=None if service is None else self.service(service),
+        )
+
+    def hole(self, hole: Hole) -> Hole:
+        """What a tool gave up on; its reason may be in the words of a service."""
+        return replace(hole, reason=self.text(hole.reason))
+
+    def answer(self, answer: Answer) -> Answer:
+        """All that came back from a task, without secrets."""
+        return replace(
+            answer,
+            observations=tuple(map(self.observation, answer.observations)),
+            holes=tuple(map(self.hole, answer.holes)),
+            problem=self.text(answer.problem),
+        )
+
+    def xml_line(self, line: str) -> str:
+        """One line of nmap's XML, in which a value never goes over the end of a line.
+
+        Each value is taken out of its escapes, redacted, and put back; one without secrets stays
+        byte for byte. What nmap could not make out (``servicefp``) holds whole answers of services
+        in an escape of its own, and is left out.
+        """
+        if not any(mark in line for mark in _HAS_WORDS):
+            return line
+        line = _FINGERPRINT.sub(rf'servicefp="{FINGERPRINT}\1', line)
+        return _XML_VALUE.sub(self._xml_value, line)
+
+    def _xml_value(self, found: re.Match[str]) -> str:
+        if found[3] is not None:
+            return f">{self._escaped(found[3])}"
+        return f'"{self._escaped(found[1])}{found[2]}'
+
+    def _escaped(self, value: str) -> str:
+        plain = html.unescape(value)
+        redacted = self.text(plain)
+        if redacted == plain:
+            return value
+        text = html.escape(redacted).replace("&#x27;", "&apos;")
+        return re.sub(r"[^\x20-\x7e]", lambda odd: f"&#x{ord(odd[0]):x};", text)
+
+    def json_line(self, line: str) -> str:
+        """One line of a file of JSON values. Without a banner in it, there is nothing to redact."""
+        if '"banner"' not in line:
+            return line
+        try:
+            value = json.loads(line)
+        except ValueError:
+            return self.text(line)
+        redacted = self._within(value)
+        return line if redacted == value else json.dumps(redacted) + "\n"
+
+    def _within(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case list():
+                return [self._within(part) for part in value]
+            case dict():
+                return {key: self._within(part) for key, part in value.items()}
+            case _:
+                return value
+
+    def log(self, text: str) -> str:
+        """What a tool said to people, without secrets and without its fingerprints of services."""
+        return self.text(_FINGERPRINT_LINE.sub(FINGERPRINT, text))

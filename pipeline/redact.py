@@ -12,18 +12,20 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pipeline.model import Answer, Hole, Observation, Service
-from pipeline.redaction_rules import RULES, Rule, own_rule
+from pipeline.redaction_rules import MARKS, RULES, Rule, own_rule
 
 _SHORTEST: Final = 5
+_NO_LETTER: Final = frozenset(MARKS)
 _PASSES: Final = 4
 """Taking one secret out can lay the beginning of another bare; a pass that changes nothing ends."""
 _CERTIFICATE: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s|]{1,65536}+)-----END CERTIFICATE-----"
 )
+_ADDRESS_INSIDE: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.[a-z]")
 _XML_VALUE: Final = re.compile(r'"([^"]*)("|\Z)|>([^<]+)')
 _FINGERPRINT: Final = re.compile(r'\bservicefp="[^"]*("|\Z)')
 _FINGERPRINT_LINE: Final = re.compile(r"(?m)^(?:SF-Port|SF:|={2,}NEXT SERVICE).*$")
@@ -36,6 +38,12 @@ class Redactor:
     """Applies the rules, and those of an engagement after them."""
 
     rules: tuple[Rule, ...] = RULES
+    _marks: tuple[tuple[str, str], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = ("certificate", *(rule.name for rule in self.rules))
+        marks = tuple((f"[redacted:{n}]", m) for n, m in zip(names, MARKS, strict=False))
+        object.__setattr__(self, "_marks", marks)
 
     @classmethod
     def of(cls, own: Iterable[str] = ()) -> Redactor:
@@ -47,17 +55,27 @@ class Redactor:
         """The text without secrets; doing it again changes nothing."""
         if len(text) < _SHORTEST:
             return text
+        if not _NO_LETTER.isdisjoint(text):
+            text = "".join("\ufffd" if letter in _NO_LETTER else letter for letter in text)
+        text = self._turn(text, into_marks=True)
         for _ in range(_PASSES):
             before, text = text, self._once(text)
             if text == before:
                 break
+        return self._turn(text, into_marks=False)
+
+    def _turn(self, text: str, *, into_marks: bool) -> str:
+        if into_marks and "[redacted:" not in text:
+            return text
+        for words, mark in self._marks:
+            text = text.replace(words, mark) if into_marks else text.replace(mark, words)
         return text
 
     def _once(self, text: str) -> str:
         lowered = text.lower()
-        for rule in self.rules:
+        for rule, (_, mark) in zip(self.rules, self._marks[1:], strict=True):
             if any(needle in lowered for needle in rule.needles):
-                text = rule.apply(text)
+                text = rule.apply(text, mark)
         if "-----BEGIN CERTIFICATE-----" in text:
             text = _CERTIFICATE.sub(self._certificate, text)
         return text
@@ -68,7 +86,9 @@ class Redactor:
             inside = base64.b64decode(re.sub(r"[\s|]", "", found[1])).decode("latin-1")
         except (binascii.Error, ValueError):
             return found[0]
-        return found[0] if self._once(inside) == inside else "[redacted:certificate]"
+        # In DER the next field begins with a letter or a digit, in the middle of a word.
+        told = _ADDRESS_INSIDE.search(inside) or self._once(inside) != inside
+        return MARKS[0] if told else found[0]
 
     def service(self, service: Service) -> Service:
         """What is known about a service, without secrets."""
@@ -133,7 +153,7 @@ class Redactor:
         if redacted == plain:
             return value
         text = html.escape(redacted).replace("&#x27;", "&apos;")
-        return re.sub(r"[^\x20-\x7e]", lambda odd: f"&#x{ord(odd[0]):x};", text)
+        return re.sub(r"[^\x20-\x7e\udc80-\udcff]", lambda odd: f"&#x{ord(odd[0]):x};", text)
 
     def json_line(self, line: str) -> str:
         """One line of a file of JSON values. Without a banner in it, there is nothing to redact."""

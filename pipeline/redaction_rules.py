@@ -2,7 +2,8 @@
 
 Two things hold for every pattern here, and tests try them. It takes time that grows with the text
 and no faster: what repeats without a limit is possessive, and cannot begin in the middle of what
-it runs over. And it leaves alone what it put there: nothing matches ``[redacted:…]``.
+it runs over. And it leaves alone what stands for a secret already: one of :data:`MARKS`, which
+are letters that no text may have (Unicode 23.7, noncharacters).
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+MARKS: Final = "".join(map(chr, range(0xFDD0, 0xFDF0)))
+"""One for each rule, while a text is worked on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One kind of secret: ``patterns`` find it, and what they call ``secret`` is replaced.
+    """One kind of secret: ``patterns`` find it, and what they call ``secret`` becomes a mark.
 
     ``needles`` are lower-case texts of which every such secret has one in it or before it, so that
     a text without them need not be searched. ``holds`` looks at what was found, where a pattern
@@ -31,21 +35,22 @@ class Rule:
     patterns: tuple[re.Pattern[str], ...]
     holds: Callable[[str], bool] = field(default=bool)
 
-    def apply(self, text: str) -> str:
-        """The text with every secret of this kind replaced."""
-        for pattern in self.patterns:
-            text = pattern.sub(self._replaced, text)
-        return text
+    def apply(self, text: str, mark: str) -> str:
+        """The text with every secret of this kind replaced by a mark."""
 
-    def _replaced(self, found: re.Match[str]) -> str:
-        if not self.holds(found["secret"]):
-            return found[0]
-        begin, end = (place - found.start() for place in found.span("secret"))
-        return f"{found[0][:begin]}[redacted:{self.name}]{found[0][end:]}"
+        def replaced(found: re.Match[str]) -> str:
+            if not self.holds(found["secret"]):
+                return found[0]
+            begin, end = (place - found.start() for place in found.span("secret"))
+            return f"{found[0][:begin]}{mark}{found[0][end:]}"
+
+        for pattern in self.patterns:
+            text = pattern.sub(replaced, text)
+        return text
 
 
 # What follows is no secret that we replaced before.
-_NEW: Final = r"(?!\[redacted:)"
+_NEW: Final = rf"(?![{MARKS[0]}-{MARKS[-1]}])"
 _LINE: Final = r"(?=[^\s<\\])[^\r\n<\\]++"
 _BREAK: Final = r"[ \t]{0,8}"
 _WORD: Final = r"[^\s;,&\"'<>\[\]{}()\\|]"
@@ -57,6 +62,8 @@ _PROSE: Final = (
     r"true|false|yes|no|undefined|empty|unset|disabled|enabled|optional|unknown|type|string|text|"
     r"hidden|field|policy|login|username|\*{2,64}|\.{3}|x{3,64})(?![A-Za-z0-9@#$%^&*!_-]))"
 )
+# A call in a program, such as getToken() or $_POST[…].
+_CALL: Final = r"(?![A-Za-z_$.]{1,64}[(\[])"
 _KEY: Final = (
     r"(?:password|passwd|passw|passphrase|pwd|secret|secret[_-]?key|api[_ -]?key|access[_-]?key|"
     r"access[_-]?key[_-]?id|account[_-]?key|shared[_-]?access[_-]?key|private[_-]?key|"
@@ -66,6 +73,8 @@ _SESSION: Final = (
     r"(?:PHPSESSID|JSESSIONID|ASPSESSIONID[A-Z]{0,16}|ASP\.NET_SessionId|connect\.sid|CFTOKEN|"
     r"laravel_session|session[_ -]?id|sess_?id|session)"
 )
+# Where a word begins; tools write bytes that are no text as \x0A, in front of the next word.
+_BEGIN: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 _ADDRESS_MARK: Final = r"(?:@|%40|&#0?64;)"
 _SSH_DOMAINS: Final = frozenset(
     {
@@ -99,12 +108,12 @@ def _has_a_digit(secret: str) -> bool:
 
 def _token(beginning: str, letters: str, least: int) -> str:
     """At least so many letters behind a beginning, or fewer where the text was cut off."""
-    few = min(6, least - 1)
-    return rf"{beginning}(?:[{letters}]{{{least},}}+|[{letters}]{{{few},}}+\Z)"
+    cut = rf"(?=[A-Za-z_-]{{0,{least}}}[0-9])[{letters}]{{6,}}+\Z"
+    return rf"{beginning}(?:[{letters}]{{{least},}}+|{cut})"
 
 
 def _tokens(*shapes: str) -> tuple[re.Pattern[str], ...]:
-    return (re.compile(rf"(?<![A-Za-z0-9_-])(?P<secret>{'|'.join(shapes)})"),)
+    return (re.compile(rf"{_BEGIN}(?P<secret>{'|'.join(shapes)})"),)
 
 
 _PLAIN: Final = "A-Za-z0-9"
@@ -130,7 +139,7 @@ RULES: Final[tuple[Rule, ...]] = (
         needles=("authorization",),
         patterns=(
             re.compile(
-                rf"(?i)\bauthorization[\"']?{_BREAK}[:=]{_BREAK}[\"']?(?P<secret>{_NEW}{_LINE})"
+                rf"(?i)authorization[\"']?{_BREAK}[:=]{_BREAK}[\"']?(?P<secret>{_NEW}{_LINE})"
             ),
         ),
     ),
@@ -141,11 +150,11 @@ RULES: Final[tuple[Rule, ...]] = (
         needles=("cookie",),
         patterns=(
             re.compile(
-                rf"(?i)\bset-cookie2?[\"']?{_BREAK}:{_BREAK}[\"']?[^\s=;<\\]{{1,128}}=[\"']?"
+                rf"(?i)set-cookie2?[\"']?{_BREAK}:{_BREAK}[\"']?[^\s=;<\\]{{1,128}}=[\"']?"
                 rf"(?P<secret>{_NEW}{_LINE})"
             ),
             re.compile(
-                rf"(?i)(?<![\w-])cookie2?[\"']?{_BREAK}:{_BREAK}[\"']?"
+                rf"(?i){_BEGIN}cookie2?[\"']?{_BREAK}:{_BREAK}[\"']?"
                 rf"(?P<secret>{_NEW}(?=[^\s=;<\\]{{1,128}}=){_LINE})"
             ),
         ),
@@ -179,10 +188,10 @@ RULES: Final[tuple[Rule, ...]] = (
                 rf"(?i){_KEY}{_BREAK}[:=]>?{_BREAK}'(?P<secret>{_NEW}{_PROSE}[^'\r\n]{{1,512}})'"
             ),
             re.compile(
-                rf"(?i){_KEY}{_BREAK}=>?{_BREAK}(?P<secret>{_NEW}{_PROSE}{_WORD}{{1,512}}+)(?![(\[])"
+                rf"(?i){_KEY}{_BREAK}=>?{_BREAK}(?P<secret>{_NEW}{_PROSE}{_CALL}{_WORD}{{1,512}}+)"
             ),
             re.compile(
-                rf"(?i){_KEY}{_BREAK}:{_BREAK}(?P<secret>{_NEW}{_PROSE}{_WORD}{{4,512}}+)(?![(\[])"
+                rf"(?i){_KEY}{_BREAK}:{_BREAK}(?P<secret>{_NEW}{_PROSE}{_CALL}{_WORD}{{4,512}}+)"
             ),
         ),
     ),
@@ -194,11 +203,11 @@ RULES: Final[tuple[Rule, ...]] = (
         needles=("sess", "sid", "cftoken"),
         patterns=(
             re.compile(
-                rf"(?i)(?<![A-Za-z0-9]){_SESSION}[\"']?{_BREAK}[:=]{_BREAK}[\"']?"
+                rf"(?i)(?:{_BEGIN}|(?<=[_-])){_SESSION}[\"']?{_BREAK}[:=]{_BREAK}[\"']?"
                 rf"(?P<secret>{_NEW}[A-Za-z0-9%._~+/=-]{{8,512}}+)"
             ),
             re.compile(
-                r"(?i)(?<![A-Za-z0-9])sid[\"']?=[\"']?"
+                rf"(?i){_BEGIN}sid[\"']?=[\"']?"
                 rf"(?P<secret>{_NEW}[A-Za-z0-9%._~+/=-]{{16,512}}+)"
             ),
         ),
@@ -241,7 +250,7 @@ RULES: Final[tuple[Rule, ...]] = (
         needles=("eyj",),
         patterns=(
             re.compile(
-                rf"(?<![.{_WIDE}])(?P<secret>eyJ[{_WIDE}]{{8,}}+"
+                rf"(?<!\.){_BEGIN}(?P<secret>eyJ[{_WIDE}]{{8,}}+"
                 rf"(?:\.[{_WIDE}]{{4,}}+(?:\.[{_WIDE}]*+)?+|\.?\Z))"
             ),
         ),
@@ -254,8 +263,8 @@ RULES: Final[tuple[Rule, ...]] = (
         needles=("akia", "asia", "aroa", "aida", "abia", "acca"),
         patterns=(
             re.compile(
-                r"(?<![A-Za-z0-9])(?P<secret>(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)"
-                r"(?:[A-Z0-9]{16}(?![A-Za-z0-9])|[A-Z0-9]{6,15}\Z))"
+                rf"{_BEGIN}(?P<secret>(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)"
+                r"(?:[A-Z0-9]{16}(?![A-Za-z0-9])|(?=[A-Z]{0,14}[0-9])[A-Z0-9]{6,15}\Z))"
             ),
         ),
     ),
@@ -306,7 +315,7 @@ RULES: Final[tuple[Rule, ...]] = (
             rf"SG\.[{_WIDE}]{{16,32}}\.[{_WIDE}]{{32,64}}+",
             _token("do[opr]_v1_", "a-f0-9", 64),
             _token(r"hvs\.", _WIDE, 24),
-            _token("sk-(?:proj-|ant-)?", _WIDE, 32),
+            rf"sk-(?=[A-Za-z_-]{{0,40}}[0-9])[{_WIDE}]{{32,}}+",
             _token("hf_", _PLAIN, 30),
             rf"[0-9]{{8,10}}:AA[{_WIDE}]{{33}}",
         ),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.addresses import parse_address
-from pipeline.decide.coverage import Coverage
+from pipeline.decide.coverage import Coverage, rectangles
 from pipeline.decide.questions import (
     asked,
     at_rest,
@@ -86,6 +86,40 @@ def test_the_hole_of_one_task_is_none_in_another() -> None:
 def test_the_hole_of_one_host_is_none_of_another() -> None:
     asked_both = settled(task(at=("192.0.2.7", "192.0.2.8")))
     assert Coverage([asked_both], [(1, hole("192.0.2.8"))]).asked(WHERE)
+
+
+ports_some = st.sets(st.integers(20, 25), min_size=1)
+hosts_some = st.sets(st.integers(1, 6), min_size=1)
+
+
+@given(
+    st.lists(st.tuples(hosts_some, ports_some), max_size=4),
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.none() | ports_some), max_size=4),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_rectangles_hold_exactly_what_was_asked(
+    asking: list[tuple[set[int], set[int]]], missing: list[tuple[int, int, set[int] | None]]
+) -> None:
+    tasks = [
+        settled(
+            task(
+                at=[f"192.0.2.{last}" for last in sorted(hosts)],
+                ports=str(PortSet.of(ports)),
+            ),
+            number=number,
+        )
+        for number, (hosts, ports) in enumerate(asking, 1)
+    ]
+    holes = [
+        (number, hole(f"192.0.2.{last}", None if ports is None else str(PortSet.of(ports))))
+        for number, last, ports in missing
+    ]
+    coverage, found = Coverage(tasks, holes), rectangles(tasks, holes)
+    for last in range(1, 8):
+        for port in range(20, 26):
+            where = Endpoint.parse(f"192.0.2.{last}:{port}")
+            inside = [r for r in found if where.address in r.addresses and port in r.ports]
+            assert bool(inside) == coverage.asked(where)
 
 
 # --- what was named ----------------------------------------------------------------------------

@@ -74,6 +74,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         ),
         comparison=comparison,
         neighbourhoods=neighbourhoods(evidence),
+        refusals=evidence.refusals,
         completeness=_completeness(run, evidence),
         trends=told,
     )

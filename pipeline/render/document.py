@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import Neighbourhoods
 from pipeline.decide.trends import Trends
-from pipeline.model import Change, Hole, Observation, RunState, TaskRecord, Verdict
+from pipeline.model import (
+    Change,
+    Hole,
+    Observation,
+    Refusals,
+    RunState,
+    TaskRecord,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,8 @@ class RunDocument:
     """How many packets were sent, where the tools tell it."""
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
     """What is known about hosts and networks as wholes."""
+    refusals: tuple[tuple[int, Refusals], ...] = ()
+    """(task number, the ports that refused it), of tasks that looked for open ones."""
     completeness: Completeness | None = None
     """``None`` while the run is not finished: what was searched in part cannot be extrapolated."""
     trends: Trends | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import looking, scanning, starting
+from pipeline.cli import exporting, looking, scanning, starting
 
 app = typer.Typer(
     name="portproof",
@@ -47,6 +47,7 @@ for command in (
     looking.runs,
     looking.show,
     looking.report,
+    exporting.export,
     scanning.verify,
     starting.doctor,
 ):

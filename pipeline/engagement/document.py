@@ -30,8 +30,10 @@ from pipeline.engagement.values import Profile, SourceFile
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.model import Endpoint, Protocol
 
-OUTPUTS: Final = ("html", "json")
+OUTPUTS: Final = ("html", "json", "nmap-xml")
 """What a run can be written as."""
+USUAL_OUTPUTS: Final = ("html", "json")
+"""What it is written as where nothing is said."""
 
 _DAY_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
@@ -219,10 +221,10 @@ class EngagementDocument(Strict):
         examples=[["192.0.2.1:443"]],
     )
     outputs: list[_Output] = Field(
-        default_factory=lambda: list(OUTPUTS),
+        default_factory=lambda: list(USUAL_OUTPUTS),
         min_length=1,
         description="What a run is written as.",
-        examples=[["html", "json"]],
+        examples=[["html", "json", "nmap-xml"]],
     )
 
     privacy: PrivacyDocument = Field(default_factory=PrivacyDocument)

@@ -198,7 +198,7 @@ def _extra_ports(host: Host, listed: Mapping[Protocol, PortSet]) -> Iterator[str
     counted: dict[PortState, list[tuple[str, Protocol, PortSet]]] = defaultdict(list)
     gone = dict(listed)
     for (protocol, reason), refused in sorted(host.refused.items()):
-        ports = (refused & host.asked.get(protocol, PortSet())) - gone.get(protocol, PortSet())
+        ports = refused - gone.get(protocol, PortSet())
         counted[PortState.CLOSED].append((reason, protocol, ports))
         gone[protocol] = gone.get(protocol, PortSet()) | ports
     for protocol, asked in sorted(host.asked.items()):

@@ -81,7 +81,7 @@ def coverage_script(document: RunDocument) -> str:
             "ports": str(found.ports),
             "addresses": ",".join(found.addresses.texts()),
         }
-        for found in rectangles(document.tasks, document.holes)
+        for found in rectangles(document.tasks, document.holes, document.refusals)
     )
     tables = (
         table("asked", map(elements, asked)),

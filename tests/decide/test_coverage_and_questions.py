@@ -27,6 +27,7 @@ from pipeline.model import (
     PortState,
     Protocol,
     Purpose,
+    Refusals,
     StageName,
     TaskState,
 )
@@ -95,10 +96,13 @@ hosts_some = st.sets(st.integers(1, 6), min_size=1)
 @given(
     st.lists(st.tuples(hosts_some, ports_some), max_size=4),
     st.lists(st.tuples(st.integers(1, 4), st.integers(1, 7), st.none() | ports_some), max_size=4),
+    st.lists(st.tuples(st.integers(1, 7), ports_some), max_size=2),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_rectangles_hold_exactly_what_was_asked(
-    asking: list[tuple[set[int], set[int]]], missing: list[tuple[int, int, set[int] | None]]
+    asking: list[tuple[set[int], set[int]]],
+    missing: list[tuple[int, int, set[int] | None]],
+    heard: list[tuple[int, set[int]]],
 ) -> None:
     tasks = [
         settled(
@@ -114,7 +118,12 @@ def test_the_rectangles_hold_exactly_what_was_asked(
         (number, hole(f"192.0.2.{last}", None if ports is None else str(PortSet.of(ports))))
         for number, last, ports in missing
     ]
-    coverage, found = Coverage(tasks, holes), rectangles(tasks, holes)
+    refused = [
+        (1, Refusals(address=parse_address(f"192.0.2.{last}"), ports=PortSet.of(ports)))
+        for last, ports in (heard if tasks else ())
+    ]
+    coverage = Coverage(tasks, holes, refused)
+    found = rectangles(tasks, holes, refused)
     for last in range(1, 8):
         for port in range(20, 26):
             where = Endpoint.parse(f"192.0.2.{last}:{port}")

@@ -61,7 +61,7 @@ def refusing() -> RunDocument:
             for text, ports in refused
         ),
         holes=(
-            (1, Hole(address=parse_address("10.80.1.7"), ports=PortSet.of([7]), reason="lost")),
+            (1, Hole(address=parse_address("10.80.1.7"), ports=PortSet.of([200]), reason="lost")),
         ),
     )
 
@@ -210,11 +210,11 @@ def test_refusals_and_silence_are_counted_with_their_ports_and_without_what_is_l
     _, hosts = read(refusing())
     found = {str(host.address): host for host in hosts}
     closed, filtered = found["10.80.1.7"].extra
-    assert (closed.state, closed.count) == (PortState.CLOSED, 98)  # without 22, and 7 is a hole
+    assert (closed.state, closed.count) == (PortState.CLOSED, 99)  # without 22
     assert closed.reasons[0].reason == "reset"
-    assert str(closed.reasons[0].ports) == "1-6,8-21,23-100"
-    assert (filtered.state, filtered.count) == (PortState.FILTERED, 899)
-    assert str(filtered.reasons[0].ports) == "101-442,444-1000"
+    assert str(closed.reasons[0].ports) == "1-21,23-100"
+    assert (filtered.state, filtered.count) == (PortState.FILTERED, 898)  # without 443 and the hole
+    assert str(filtered.reasons[0].ports) == "101-199,201-442,444-1000"
     (all_closed,) = found["10.80.2.99"].extra
     assert (all_closed.state, all_closed.count) == (PortState.CLOSED, 1000)
 

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from pipeline.model import Verdict
 from pipeline.parse.own_xml import read_own_xml
@@ -23,6 +24,7 @@ def test_a_run_is_exported_to_stdout_as_nmap_xml(portproof: Portproof, finished:
     assert run.facts["run"] == the_run(finished).name
     assert [verdict.kind for verdict in found] == ["confirmed"]
     assert len(run.asked) > 1
+    assert etree.DTD("/usr/share/nmap/nmap.dtd").validate(etree.fromstring(said.out.encode()))
 
 
 def test_a_run_is_exported_into_a_file(portproof: Portproof, finished: Path) -> None:

@@ -241,6 +241,14 @@ class Ledger:
             found = connection.execute(query.where(schema.tasks.c.run == self._run))
             return tuple((line.task, _hole(line)) for line in found)
 
+    def refusals(self) -> tuple[tuple[int, Refusals], ...]:
+        """The ports that refused when the tasks of the run looked for open ones."""
+        join = schema.tasks.c.number == schema.refusals.c.task
+        query = select(schema.refusals).join(schema.tasks, join)
+        with self._store.reading() as connection:
+            found = connection.execute(query.where(schema.tasks.c.run == self._run))
+            return tuple((line.task, _refusals(line)) for line in found)
+
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""
         return self._evidence(batch, batch.number)

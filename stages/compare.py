@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.decide.compare import Side, compare, differences
+from pipeline.decide.compare import OPEN, Side, changes_of, differences
 from pipeline.decide.coverage import Coverage
 from pipeline.ledger import Ledger
-from pipeline.model import Change, RunState
+from pipeline.model import Change, Endpoint, RunState
 from pipeline.remembering import remember
+from pipeline.store.pairs import answering, differing, open_earlier
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
@@ -22,16 +23,37 @@ def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | 
     earlier = store.previous_complete(run.plan.engagement, before=run.number)
     if earlier is None:
         return None
-    changes = compare(
-        _side(store, earlier),
-        _side(store, run),
-        seen_open_earlier=store.ever_open(run.plan.engagement, before=run.number),
-    )
+    changes = compare_runs(store, earlier, run)
     store.save_comparison(run.number, earlier.number, differences(earlier.plan, run.plan), changes)
     return changes
 
 
-def _side(store: Store, run: RunRecord) -> Side:
-    evidence = Ledger(store, run).everything()
-    coverage = Coverage(evidence.tasks, evidence.holes)
-    return Side(verdicts=store.verdicts(run.number), asked=coverage.asked)
+def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Change, ...]:
+    """The changes between any two runs whose verdicts are filed, in the order of endpoints.
+
+    Only endpoints on which the two differ are read; of the tasks and what they gave up on, only
+    what is needed to tell *not asked* from *no answer*.
+    """
+    pairs = differing(store, before.number, after.number)
+    had = {e.address for e, verdict in pairs.before.items() if verdict.kind in OPEN}
+    came = [e for e, verdict in pairs.after.items() if verdict.kind in OPEN]
+    return changes_of(
+        Side(verdicts=pairs.before, asked=_Asked(store, before)),
+        Side(verdicts=pairs.after, asked=_Asked(store, after)),
+        silent=had - answering(store, after.number, had),
+        seen_open_earlier=open_earlier(store, before.plan.engagement, before.number, came),
+    )
+
+
+class _Asked:
+    """The coverage of a run, read when somebody asks for the first time."""
+
+    def __init__(self, store: Store, run: RunRecord) -> None:
+        self._store, self._run = store, run
+        self._coverage: Coverage | None = None
+
+    def __call__(self, endpoint: Endpoint) -> bool:
+        if self._coverage is None:
+            ledger = Ledger(self._store, self._run)
+            self._coverage = Coverage(ledger.tasks(), ledger.holes())
+        return self._coverage.asked(endpoint)

@@ -9,15 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from pipeline.addresses import Address
 from pipeline.decide import reasons
-from pipeline.model import Change, ChangeKind, Endpoint, Service, Verdict, VerdictKind
+from pipeline.decide.services import service_differences
+from pipeline.model import Change, ChangeKind, Endpoint, Verdict, VerdictKind
 from pipeline.plan import RunPlan
 
-_OPEN: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
-_GONE: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+OPEN: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
+GONE: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+QUIET: Final = frozenset({VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+"""Verdicts of endpoints that did not answer, unless something answered for them by ICMP."""
+
+_DISAPPEARED: Final = frozenset(
+    {ChangeKind.CLOSED, ChangeKind.NOW_FILTERED, ChangeKind.UNREACHABLE}
+)
+_APPEARED: Final = frozenset({ChangeKind.OPENED, ChangeKind.REAPPEARED, ChangeKind.FLAPPING})
+_SHIFTED: Final = frozenset({ChangeKind.VERDICT_CHANGED, ChangeKind.FLAPPING})
+MIRRORED: Final[Mapping[ChangeKind, frozenset[ChangeKind]]] = MappingProxyType(
+    {
+        ChangeKind.OPENED: _DISAPPEARED,
+        ChangeKind.REAPPEARED: _DISAPPEARED,
+        ChangeKind.SERVICE_CHANGED: frozenset({ChangeKind.SERVICE_CHANGED}),
+        ChangeKind.VERDICT_CHANGED: _SHIFTED,
+        ChangeKind.FLAPPING: _SHIFTED | _DISAPPEARED,
+        ChangeKind.CLOSED: _APPEARED,
+        ChangeKind.NOW_FILTERED: _APPEARED,
+        ChangeKind.UNREACHABLE: _APPEARED,
+        ChangeKind.NOT_COVERED: frozenset({ChangeKind.NEWLY_COVERED}),
+        ChangeKind.NEWLY_COVERED: frozenset({ChangeKind.NOT_COVERED}),
+    }
+)
+"""What each kind may be when the two runs are exchanged: the same endpoints, told backwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +62,21 @@ def compare(
     before: Side, after: Side, *, seen_open_earlier: Collection[Endpoint] = ()
 ) -> tuple[Change, ...]:
     """The changes, in the order of endpoints. Comparing a run with itself gives none."""
-    silent = _silent_hosts(before, after)
+    silent = silent_hosts(before, after)
+    return changes_of(before, after, silent=silent, seen_open_earlier=seen_open_earlier)
+
+
+def changes_of(
+    before: Side,
+    after: Side,
+    *,
+    silent: Collection[Address],
+    seen_open_earlier: Collection[Endpoint] = (),
+) -> tuple[Change, ...]:
+    """Like :func:`compare`, for sides that lack what is the same in both.
+
+    ``silent`` are the hosts on which nothing answers any more: only whole sides can tell.
+    """
     endpoints = sorted(set(before.verdicts) | set(after.verdicts), key=lambda e: e.sort_key)
     changes = []
     for endpoint in endpoints:
@@ -68,16 +107,16 @@ def _change(
     old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
     if new is None or new.kind is VerdictKind.UNKNOWN:
         return _without_answer(endpoint, old, new, after, silent)
-    if old is None or old.kind in _GONE:
+    if old is None or old.kind in GONE:
         return _appeared(endpoint, old, new, before, seen_open_earlier)
-    if new.kind in _GONE:
+    if new.kind in GONE:
         return _disappeared(endpoint, old, new, silent)
     if old.kind is not new.kind:
         kind = (
             ChangeKind.FLAPPING if new.kind is VerdictKind.TRANSIENT else ChangeKind.VERDICT_CHANGED
         )
         return kind, new.reason
-    if new.kind in _OPEN and _another_service(old.service, new.service):
+    if new.kind in OPEN and service_differences(old.service, new.service):
         return ChangeKind.SERVICE_CHANGED, new.reason
     return None
 
@@ -89,11 +128,11 @@ def _without_answer(
     after: Side,
     silent: Collection[Address],
 ) -> tuple[ChangeKind, str] | None:
-    if old is None or old.kind in _GONE:
+    if old is None or old.kind in GONE:
         return None
     if not after.covers(endpoint):
         return ChangeKind.NOT_COVERED, new.reason if new is not None else reasons.NOT_ASKED
-    if old.kind in _OPEN:
+    if old.kind in OPEN:
         kind = ChangeKind.UNREACHABLE if endpoint.address in silent else ChangeKind.NOW_FILTERED
         return kind, reasons.NO_ANSWER
     return ChangeKind.VERDICT_CHANGED, reasons.NO_ANSWER
@@ -106,13 +145,13 @@ def _appeared(
     before: Side,
     seen_open_earlier: Collection[Endpoint],
 ) -> tuple[ChangeKind, str] | None:
-    if new.kind in _GONE:
+    if new.kind in GONE:
         return None
     if not before.covers(endpoint):
         return ChangeKind.NEWLY_COVERED, new.reason
     if new.kind is VerdictKind.TRANSIENT:
         return ChangeKind.FLAPPING, new.reason
-    if new.kind not in _OPEN:
+    if new.kind not in OPEN:
         return ChangeKind.VERDICT_CHANGED, new.reason
     if endpoint in seen_open_earlier:
         return ChangeKind.REAPPEARED, new.reason
@@ -122,7 +161,7 @@ def _appeared(
 def _disappeared(
     endpoint: Endpoint, old: Verdict, new: Verdict, silent: Collection[Address]
 ) -> tuple[ChangeKind, str]:
-    if old.kind not in _OPEN and old.kind is not VerdictKind.TRANSIENT:
+    if old.kind not in OPEN and old.kind is not VerdictKind.TRANSIENT:
         return ChangeKind.VERDICT_CHANGED, new.reason
     if new.kind is VerdictKind.REFUTED:
         return ChangeKind.CLOSED, new.reason
@@ -131,26 +170,15 @@ def _disappeared(
     return ChangeKind.NOW_FILTERED, new.reason
 
 
-def _silent_hosts(before: Side, after: Side) -> frozenset[Address]:
+def silent_hosts(before: Side, after: Side) -> frozenset[Address]:
     """Hosts with something open before, on which nothing at all answers now."""
-    had = {e.address for e, verdict in before.verdicts.items() if verdict.kind in _OPEN}
-    quiet = (VerdictKind.FILTERED, VerdictKind.UNKNOWN)
+    had = {e.address for e, verdict in before.verdicts.items() if verdict.kind in OPEN}
     answered = {
         e.address
         for e, verdict in after.verdicts.items()
-        if verdict.kind not in quiet or verdict.reason == reasons.ICMP_REFUSED
+        if verdict.kind not in QUIET or verdict.reason == reasons.ICMP_REFUSED
     }
     return frozenset(had - answered)
-
-
-def _another_service(old: Service | None, new: Service | None) -> bool:
-    if old is None or new is None or old.method != "probed" or new.method != "probed":
-        return False
-    return _identity(old) != _identity(new)
-
-
-def _identity(service: Service) -> tuple[str, ...]:
-    return service.name, service.product, service.version, service.tunnel
 
 
 def _confidence(old: Verdict | None, new: Verdict | None) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.addresses import Address, AddressSet
+from pipeline.addresses import Address, AddressSet, number_of
 from pipeline.model import (
     Endpoint,
     Hole,
@@ -37,25 +38,58 @@ class Coverage:
         self._refused: Mapping[tuple[Protocol, Address], list[PortSet]] = defaultdict(list)
         for task, refused in refusals:
             self._refused[protocols[task], refused.address].append(refused.ports)
-        self._tasks = [record for record in tasks if record.state is TaskState.SETTLED]
+        settled = [record for record in tasks if record.state is TaskState.SETTLED]
+        self._lines = {
+            protocol: _Line([r for r in settled if r.task.protocol is protocol])
+            for protocol in Protocol
+        }
         self._holes: Mapping[tuple[int, Address], list[PortSet | None]] = defaultdict(list)
         for task, hole in holes:
             self._holes[task, hole.address].append(hole.ports)
 
     def asked(self, endpoint: Endpoint) -> bool:
         """True when a settled task asked about the endpoint and did not give up on it."""
-        refused = self._refused.get((endpoint.protocol, endpoint.address), ())
-        return any(endpoint.port in ports for ports in refused) or any(
-            record.task.protocol is endpoint.protocol
-            and endpoint.port in record.task.ports
-            and endpoint.address in record.task.targets
-            and not self._gave_up(record.number, endpoint)
-            for record in self._tasks
+        return self.refused(endpoint) or any(
+            endpoint.port in record.task.ports and not self._gave_up(record.number, endpoint)
+            for record in self._lines[endpoint.protocol].at(endpoint.address)
         )
+
+    def refused(self, endpoint: Endpoint) -> bool:
+        """True when the endpoint is among the refusals."""
+        refused = self._refused.get((endpoint.protocol, endpoint.address), ())
+        return any(endpoint.port in ports for ports in refused)
 
     def _gave_up(self, task: int, endpoint: Endpoint) -> bool:
         holes = self._holes.get((task, endpoint.address), ())
         return any(ports is None or endpoint.port in ports for ports in holes)
+
+
+class _Line:
+    """The tasks of one protocol along the line of addresses; O(log ranges) to look one up.
+
+    It is cut wherever a range of some task begins or ends; each piece knows the tasks over it.
+    """
+
+    def __init__(self, records: Sequence[TaskRecord]) -> None:
+        begin: dict[int, list[int]] = defaultdict(list)
+        end: dict[int, list[int]] = defaultdict(list)
+        for place, record in enumerate(records):
+            for first, last in record.task.targets.addresses.ranges:
+                begin[first].append(place)
+                end[last + 1].append(place)
+        self._cuts = sorted(begin.keys() | end.keys())
+        self._over: list[tuple[TaskRecord, ...]] = []
+        open_: dict[int, None] = {}
+        for cut in self._cuts:
+            for place in end.get(cut, ()):
+                del open_[place]
+            open_.update(dict.fromkeys(begin.get(cut, ())))
+            self._over.append(tuple(records[place] for place in open_))
+
+    def at(self, address: Address) -> tuple[TaskRecord, ...]:
+        """The tasks that asked about this address."""
+        place = bisect_right(self._cuts, number_of(address)) - 1
+        return self._over[place] if place >= 0 else ()
 
 
 def rectangles(

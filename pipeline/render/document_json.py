@@ -39,7 +39,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
     """The document, one endpoint, task and event per line, UTF-8 when encoded."""
     told = [story_json(story) for story in stories]
-    return _laid_out(
+    return laid_out(
         {
             "format": FORMAT,
             "run": _run(document),
@@ -286,13 +286,14 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "against_started": iso(comparison.against_started),
         "differences": comparison.differences,
         "changes": [
-            _change(change)
+            change_json(change)
             for change in sorted(comparison.changes, key=lambda change: change.endpoint)
         ],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_json(change: Change) -> dict[str, Any]:
+    """One change with both of its sides."""
     return {
         "address": str(change.endpoint.address),
         "protocol": change.endpoint.protocol,
@@ -343,7 +344,7 @@ def _iso(time: float | None) -> str | None:
     return None if time is None else iso(time)
 
 
-def _laid_out(document: Mapping[str, Any]) -> str:
+def laid_out(document: Mapping[str, Any]) -> str:
     """Long lists one item a line: a million lines compare and page better than one."""
     parts = [f'"{name}":{_laid_out_value(value)}' for name, value in document.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -173,7 +173,7 @@ class Store:
         """The verdicts of a run, in the order of endpoints."""
         query = select(schema.verdicts).where(schema.verdicts.c.run == run)
         with self.reading() as connection:
-            found = [_verdict(line._mapping) for line in connection.execute(query)]
+            found = [verdict_of(line._mapping) for line in connection.execute(query)]
         return {v.endpoint: v for v in sorted(found, key=lambda v: v.endpoint.sort_key)}
 
     def save_comparison(
@@ -217,7 +217,7 @@ class Store:
         before, after = self.verdicts(header.against), self.verdicts(run)
         changes = tuple(
             Change(
-                endpoint=(endpoint := _endpoint(line._mapping)),
+                endpoint=(endpoint := endpoint_of(line._mapping)),
                 kind=ChangeKind(line.kind),
                 reason=line.reason,
                 confidence=line.confidence,
@@ -233,23 +233,12 @@ class Store:
             changes=changes,
         )
 
-    def ever_open(self, engagement: str, before: int) -> frozenset[Endpoint]:
-        """Endpoints that any complete run before number ``before`` called confirmed or likely.
-
-        From the spells: what a run found stays known when its evidence is dropped.
-        """
-        spells, runs = schema.spells.c, schema.runs.c
-        query = (
-            select(spells.address, spells.protocol, spells.port)
-            .join_from(schema.spells, schema.runs, runs.number == spells.first)
-            .where(
-                runs.engagement == engagement,
-                (spells.first < before) | (spells.last < before),
-                spells.kind.in_([KIND_CODES[kind] for kind in OPEN]),
-            )
-        )
-        with self.reading() as connection:
-            return frozenset(spell_endpoint(*found) for found in connection.execute(query))
+    def newest_complete(self, before: float, engagement: str | None = None) -> RunRecord | None:
+        """The newest complete run that began before a time, of one engagement if it is named."""
+        for record in reversed(self.runs(engagement)):
+            if record.state is RunState.COMPLETE and record.started < before:
+                return record
+        return None
 
 
 def _run(found: Any) -> RunRecord:
@@ -273,7 +262,8 @@ def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _endpoint(found: Any) -> Endpoint:
+def endpoint_of(found: Any) -> Endpoint:
+    """The endpoint of a row."""
     address = address_from_bytes(found["address"])
     return Endpoint(address, Protocol(found["protocol"]), found["port"])
 
@@ -289,9 +279,10 @@ def _verdict_row(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _verdict(found: Any) -> Verdict:
+def verdict_of(found: Any) -> Verdict:
+    """The verdict of a row of ``verdicts``."""
     return Verdict(
-        endpoint=_endpoint(found),
+        endpoint=endpoint_of(found),
         kind=VerdictKind(found["kind"]),
         reason=found["reason"],
         confidence=found["confidence"],

@@ -39,6 +39,7 @@ from pipeline.store.records import (
     service_from_text,
     service_to_text,
 )
+from pipeline.store.pairs import open_earlier
 from pipeline.store.runs import Store
 from tests.decide.making import PLAN, POLICY, START, WHERE, batch, seen, sweep, verdict
 
@@ -220,7 +221,7 @@ def test_a_comparison_is_replaced_and_shows_both_sides(store: Store, run: RunRec
     assert store.comparison(run.number) is None
 
 
-def test_ever_open_is_what_earlier_complete_runs_of_the_engagement_believed(store: Store) -> None:
+def test_open_earlier_is_what_earlier_complete_runs_of_the_engagement_believed(store: Store) -> None:
     kinds = (VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.REFUTED, VerdictKind.TRANSIENT)
     found = [
         verdict(kind, Endpoint(WHERE.address, Protocol.TCP, port))
@@ -238,8 +239,11 @@ def test_ever_open_is_what_earlier_complete_runs_of_the_engagement_believed(stor
         store.save_verdicts(run.number, found if place == 0 else [verdict(VerdictKind.CONFIRMED)])
     for engagement in (PLAN.engagement, "another"):
         remember(store, engagement)
-    assert {e.port for e in store.ever_open(PLAN.engagement, before=runs[3].number)} == {1, 2}
-    assert store.ever_open(PLAN.engagement, before=runs[0].number) == frozenset()
+    wanted = [one.endpoint for one in found]
+    earlier = open_earlier(store, PLAN.engagement, runs[3].number, wanted)
+    assert {endpoint.port for endpoint in earlier} == {1, 2}
+    assert open_earlier(store, PLAN.engagement, runs[3].number, wanted[1:]) == {wanted[1]}
+    assert open_earlier(store, PLAN.engagement, runs[0].number, wanted) == frozenset()
 
 
 # --- observations ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import exporting, looking, scanning, starting
+from pipeline.cli import comparing, exporting, looking, scanning, starting
 
 app = typer.Typer(
     name="portproof",
@@ -48,6 +48,7 @@ for command in (
     looking.show,
     looking.report,
     exporting.export,
+    comparing.diff,
     scanning.verify,
     starting.doctor,
 ):

@@ -75,9 +75,9 @@ def _moved(
     was, now = _addresses_of_keys(before), _addresses_of_keys(after)
     moves: dict[tuple[Address, Address], set[Endpoint]] = {}
     for key in was.keys() & now.keys():
-        old, new = ({endpoint.address for endpoint in side[key]} for side in (was, now))
+        old, new = ([*{endpoint.address for endpoint in side[key]}] for side in (was, now))
         if len(old) == len(new) == 1 and old != new:
-            moves.setdefault((*old, *new), set()).update(now[key])
+            moves.setdefault((old[0], new[0]), set()).update(now[key])
     for (source, address), endpoints in moves.items():
         yield IdentityNote(
             kind=IdentityKind.MOVED,
@@ -95,3 +95,8 @@ def _addresses_of_keys(
         for key in host_keys(verdict.service or Service()).items():
             found.setdefault(key, set()).add(endpoint)
     return found
+
+
+def identifies(service: Service) -> bool:
+    """True when a host key or a certificate is known of a service."""
+    return bool(host_keys(service) or certificate(service))

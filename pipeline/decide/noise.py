@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet, number_of
@@ -48,7 +49,7 @@ class History:
     def turns(self) -> int:
         """How often it went from open to not open or back."""
         states = [kind in OPEN for kind in self.kinds]
-        return sum(then is not now for then, now in zip(states, states[1:], strict=False))
+        return sum(then is not now for then, now in pairwise(states))
 
 
 class FoldKind(StrEnum):
@@ -190,7 +191,9 @@ def _folds(changes: Sequence[Change], histories: Mapping[Endpoint, History]) -> 
                     address=address,
                     protocol=protocol,
                     changes=tuple(members),
-                    histories=tuple(histories.get(change.endpoint, History()) for change in members),
+                    histories=tuple(
+                        histories.get(change.endpoint, History()) for change in members
+                    ),
                 )
             )
     return tuple(sorted(folds, key=lambda f: (number_of(f.address), f.protocol, f.kind)))

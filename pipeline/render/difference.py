@@ -94,7 +94,7 @@ FOLDS: Final[Mapping[FoldKind, str]] = MappingProxyType(
 
 
 def fold_text(fold: Fold) -> str:
-    """What happened to the ports of a fold: ``12 opened, 3 closed (40001-40015)``, and since when."""
+    """What happened to the ports of a fold: ``12 opened and 3 closed: 40001-40015``, and more."""
     kinds = [
         f"{sum(change.kind is kind for change in fold.changes)} {kind}"
         for kind in ChangeKind
@@ -104,14 +104,13 @@ def fold_text(fold: Fold) -> str:
 
 
 def history_text(fold: Fold) -> str:
-    """``, open in 2 to 5 of the last 8 runs``; empty where no other runs are known."""
-    runs = max((len(history.kinds) for history in fold.histories), default=0)
-    if runs <= 2:  # the two that are compared
+    """``, opened or closed 3 to 7 times on record``; empty where no more is known than this."""
+    turns = [history.turns for history in fold.histories]
+    if max(turns, default=0) < 2:
         return ""
-    least = min(history.open for history in fold.histories)
-    most = max(history.open for history in fold.histories)
-    times = str(least) if least == most else f"{least} to {most}"
-    return f", open in {times} of up to {counted(runs, 'run')} with a verdict"
+    least, most = min(turns), max(turns)
+    times = str(most) if least == most else f"{least} to {most}"
+    return f", opened or closed {times} times on record"
 
 
 def ports_text(ports: PortSet) -> str:

@@ -64,9 +64,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        cut=visible, instant=instant, iso=iso, confidence=confidence_text
-    )
+    environment.filters.update(cut=visible, instant=instant, iso=iso, confidence=confidence_text)
     environment.globals.update(
         counted=counted,
         details=details,

@@ -20,7 +20,7 @@ from pipeline.store.records import (
     spell_endpoint,
     spell_kind,
 )
-from pipeline.store.runs import Store, endpoint_of, verdict_of
+from pipeline.store.runs import Store, verdict_of
 
 _AT_ONCE: Final = 300
 """Hosts in one query: SQLite takes 32,766 parameters, and 999 in versions of old."""
@@ -76,7 +76,10 @@ def answering(store: Store, run: int, hosts: Iterable[Address]) -> frozenset[Add
     table = schema.verdicts
     heard = or_(table.c.kind.not_in(sorted(QUIET)), table.c.reason == reasons.ICMP_REFUSED)
     query = select(table.c.address).distinct().where(table.c.run == run, heard)
-    return frozenset(address_from_bytes(line.address) for line in _rows(store, query, hosts, schema.verdicts.c.address))
+    return frozenset(
+        address_from_bytes(line.address)
+        for line in _rows(store, query, hosts, schema.verdicts.c.address)
+    )
 
 
 def open_earlier(
@@ -124,7 +127,9 @@ def _of_engagement(engagement: str) -> Select[Any]:
 def verdicts_on(store: Store, run: int, hosts: Iterable[Address]) -> dict[Endpoint, Verdict]:
     """All verdicts of a run on some hosts."""
     query = select(schema.verdicts).where(schema.verdicts.c.run == run)
-    found = (verdict_of(line._mapping) for line in _rows(store, query, hosts, schema.verdicts.c.address))
+    found = (
+        verdict_of(line._mapping) for line in _rows(store, query, hosts, schema.verdicts.c.address)
+    )
     return {verdict.endpoint: verdict for verdict in found}
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from pipeline.decide.history import OPEN
 from pipeline.errors import UsageError
 from pipeline.model import (
     Change,
@@ -27,7 +26,6 @@ from pipeline.render.document import Comparison, Event
 from pipeline.store import schema
 from pipeline.store.database import guarded, open_database
 from pipeline.store.records import (
-    KIND_CODES,
     Memory,
     RunRecord,
     address_from_bytes,
@@ -36,7 +34,6 @@ from pipeline.store.records import (
     plan_to_text,
     service_from_text,
     service_to_text,
-    spell_endpoint,
 )
 
 

@@ -28,6 +28,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.remembering import remember
+from pipeline.store.pairs import open_earlier
 from pipeline.store.records import (
     RunRecord,
     address_from_bytes,
@@ -39,7 +40,6 @@ from pipeline.store.records import (
     service_from_text,
     service_to_text,
 )
-from pipeline.store.pairs import open_earlier
 from pipeline.store.runs import Store
 from tests.decide.making import PLAN, POLICY, START, WHERE, batch, seen, sweep, verdict
 
@@ -221,7 +221,9 @@ def test_a_comparison_is_replaced_and_shows_both_sides(store: Store, run: RunRec
     assert store.comparison(run.number) is None
 
 
-def test_open_earlier_is_what_earlier_complete_runs_of_the_engagement_believed(store: Store) -> None:
+def test_open_earlier_is_what_earlier_complete_runs_of_the_engagement_believed(
+    store: Store,
+) -> None:
     kinds = (VerdictKind.CONFIRMED, VerdictKind.LIKELY, VerdictKind.REFUTED, VerdictKind.TRANSIENT)
     found = [
         verdict(kind, Endpoint(WHERE.address, Protocol.TCP, port))

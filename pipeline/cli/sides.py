@@ -1,0 +1,96 @@
+"""What people may write for one side of a comparison, and the run that is meant by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from typing import Final
+
+from pipeline.addresses import AddressSet
+from pipeline.engagement.fields import parse_moment
+from pipeline.errors import UsageError
+from pipeline.model import RunState
+from pipeline.plan import RunPlan
+from pipeline.render.difference import Origin
+from pipeline.render.text import counted
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
+_NETWORKS: Final = 4
+
+
+def run_meant(store: Store, text: str, engagement: str | None = None) -> RunRecord:
+    """The run that ``text`` names: an id, ``last``, ``last~2``, or a date.
+
+    A date means the newest complete run, of ``engagement`` if it is named, that began on that day
+    (UTC) or before; a date with a time, the newest that began before then. Raises
+    :class:`UsageError` when there is none, or when nothing was ever decided about it.
+    """
+    record = _of_date(store, text, engagement) if _DATE.fullmatch(text) else store.run(text)
+    if record.state is RunState.RUNNING:
+        raise UsageError(
+            f"run {record.id} is still running, or was killed: its verdicts are not decided",
+            where=str(store.path),
+            hint="go on with it (`portproof resume`) before you compare it",
+        )
+    if record.purged is not None:
+        raise UsageError(
+            f"run {record.id} was purged: its history is kept, its verdicts are not",
+            where=str(store.path),
+            hint="`portproof runs` lists the runs there are",
+        )
+    return record
+
+
+def _of_date(store: Store, text: str, engagement: str | None) -> RunRecord:
+    before = moment(text, UTC, "a date")
+    record = store.newest_complete(before, engagement)
+    if record is None:
+        raise UsageError(
+            f"no complete run began by {text}",
+            where=str(store.path),
+            hint="`portproof runs` lists the runs there are",
+        )
+    return record
+
+
+def moment(text: str, zone: tzinfo, what: str) -> float:
+    """The end of a day, or a time with its offset. Raises :class:`UsageError`."""
+    try:
+        return parse_moment(text, zone, end=True)
+    except ValueError as problem:
+        raise UsageError(f"{what} {problem}") from None
+
+
+def origin_of(record: RunRecord) -> Origin:
+    """How a run was made, for the header of a comparison."""
+    unfinished = record.state is not RunState.COMPLETE
+    return Origin(
+        name=record.id,
+        started=record.started,
+        particulars=tuple(_particulars(record.plan)),
+        problem="the run was not finished, and knows only what it had asked by then"
+        if unfinished
+        else "",
+    )
+
+
+def _particulars(plan: RunPlan) -> Iterator[tuple[str, str]]:
+    policy = plan.policy
+    yield "engagement", plan.engagement
+    yield "scope", _scope(plan.scope.admitted)
+    yield "ports", plan.ports
+    yield "methods", ", ".join((policy.sweep, *policy.methods))
+    yield "rate", f"{policy.ceilings.rate} packets per second"
+    yield "vantage", policy.vantage
+    yield "profile", plan.profile
+    yield "tools", ", ".join(f"{name} {version}" for name, version in plan.tools)
+
+
+def _scope(admitted: AddressSet) -> str:
+    texts = admitted.texts()
+    more = f" and {len(texts) - _NETWORKS:,} more ranges" if len(texts) > _NETWORKS else ""
+    some = ", ".join(texts[:_NETWORKS])
+    return f"{counted(admitted.size, 'address', 'addresses')}: {some}{more}"

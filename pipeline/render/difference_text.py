@@ -22,7 +22,9 @@ from pipeline.render.words import confidence_text
 
 _COLUMNS: Final = ("endpoint", "change", "before", "now", "confidence", "why")
 _SERVICE: Final = 60
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
+_MARKUP: Final = re.compile(r"[\\`*_\[\]|~$#]")
+_ENTITIES: Final = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "&#64;"))
+_LINKS: Final = (("://", "&#58;//"), ("www.", "www&#46;"))
 
 
 def diff_text(diff: Diff) -> str:
@@ -87,4 +89,7 @@ def _table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str
 
 def _plain(text: str) -> str:
     """Text that no Markdown reads as markup, a link, a mention or HTML."""
-    return _MARKUP.sub(r"\\\1", text)
+    text = _MARKUP.sub(r"\\\g<0>", text)
+    for found, instead in (*_ENTITIES, *_LINKS):
+        text = text.replace(found, instead)
+    return text

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decide import reasons
-from pipeline.decide.compare import Side, compare
+from pipeline.decide.compare import MIRRORED, Side, compare
 from pipeline.model import Change, ChangeKind, Endpoint, Verdict, VerdictKind
 from tests.decide.making import GUESSED, PROBED, endpoints, verdict
 
@@ -17,21 +17,6 @@ UNIVERSE = endpoints(
     "192.0.2.7:22", "192.0.2.7:80", "192.0.2.9:22", "192.0.2.9:80", "[2001:db8::7]:22"
 )
 GONE = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
-APPEARED = frozenset({ChangeKind.OPENED, ChangeKind.REAPPEARED, ChangeKind.FLAPPING})
-DISAPPEARED = frozenset({ChangeKind.CLOSED, ChangeKind.NOW_FILTERED, ChangeKind.UNREACHABLE})
-SHIFTED = frozenset({ChangeKind.VERDICT_CHANGED, ChangeKind.FLAPPING})
-MIRROR: Mapping[ChangeKind, frozenset[ChangeKind]] = {
-    ChangeKind.OPENED: DISAPPEARED,
-    ChangeKind.REAPPEARED: DISAPPEARED,
-    ChangeKind.CLOSED: APPEARED,
-    ChangeKind.NOW_FILTERED: APPEARED,
-    ChangeKind.UNREACHABLE: APPEARED,
-    ChangeKind.NOT_COVERED: frozenset({ChangeKind.NEWLY_COVERED}),
-    ChangeKind.NEWLY_COVERED: frozenset({ChangeKind.NOT_COVERED}),
-    ChangeKind.SERVICE_CHANGED: frozenset({ChangeKind.SERVICE_CHANGED}),
-    ChangeKind.VERDICT_CHANGED: SHIFTED,
-    ChangeKind.FLAPPING: SHIFTED | DISAPPEARED,
-}
 
 
 @dataclass(frozen=True)
@@ -98,7 +83,7 @@ def test_what_changed_one_way_changed_the_other_way_round(before: Run, after: Ru
     there, back = by_endpoint(before, after), by_endpoint(after, before)
     assert there.keys() == back.keys()
     for where, change in there.items():
-        assert back[where].kind in MIRROR[change.kind]
+        assert back[where].kind in MIRRORED[change.kind]
         assert (back[where].before, back[where].after) == (change.after, change.before)
 
 

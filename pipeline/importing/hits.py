@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline.addresses import Address
-from pipeline.importing.question import Ended, Interest, Places, Question, Scanned, Taker
+from pipeline.importing.question import Ended, Interest, Places, Question, Scanned, Taker, sane
 from pipeline.model import (
     Endpoint,
     Method,
@@ -20,6 +20,7 @@ from pipeline.model import (
     Protocol,
     Purpose,
     Refusals,
+    TaskState,
 )
 from pipeline.parse.masscan import Hit
 from pipeline.ports import PortSet
@@ -49,7 +50,7 @@ class Hits:
 
     def take(self, hit: Hit) -> None:
         """File one hit."""
-        time = hit.time or self._otherwise
+        time = sane(hit.time) or self._otherwise
         self.first = time if self.first is None else min(time, self.first)
         self.last = time if self.last is None else max(time, self.last)
         expected = hit.port in self._interest.expected.at(hit.address, hit.protocol)
@@ -98,8 +99,14 @@ class Hits:
         self._refused.clear()
         self._refusals = 0
 
-    def finish(self, scanned: Sequence[Scanned], started: float | None) -> None:
-        """Say what was asked, as far as somebody knows."""
+    def finish(
+        self, scanned: Sequence[Scanned], started: float | None = None, *, cut_off: str = ""
+    ) -> None:
+        """Say what was asked, as far as somebody knows.
+
+        What a tool was stopped in the middle of (``cut_off`` says how that is known) was not asked
+        as a whole, whatever somebody says.
+        """
         self._flush()
         started = started if started is not None else self.first
         for question in sorted(self._places, key=repr):
@@ -118,6 +125,8 @@ class Hits:
                     question=self._question(area.protocol, Purpose.SWEEP, part),
                     addresses=area.addresses,
                     ports=area.ports,
+                    state=TaskState.FAILED if cut_off else TaskState.SETTLED,
+                    outcome=cut_off,
                     started=started,
                     ended=self.last,
                 )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from pipeline.addresses import AddressSet
-from pipeline.importing.question import Ended, Interest, Places, Question, Taker
+from pipeline.importing.question import Ended, Interest, Places, Question, Taker, sane
 from pipeline.model import (
     Endpoint,
     Hole,
@@ -50,7 +50,7 @@ class Hosts:
         self._file = file
         self._taker = taker
         self._interest = interest
-        self._otherwise = head.started or otherwise
+        self._otherwise = sane(head.started) or otherwise
         self._scans: dict[Protocol, ScanInfo] = {scan.protocol: scan for scan in head.scans}
         self._asked = Places()
         self._versions = Places()
@@ -74,7 +74,7 @@ class Hosts:
             return
         if host.ports or host.extra:
             self._asked.add(host.address)
-        time = host.ended or self._otherwise
+        time = sane(host.ended) or self._otherwise
         refused: dict[Protocol, list[tuple[int, int]]] = {}
         for result in host.ports:
             self._listed(host, result, time, refused)
@@ -207,7 +207,7 @@ class Hosts:
         Where the file is ``cut_off``, those of them that are not in it were begun and not finished.
         """
         addresses = self._asked.addresses()
-        ended = run.ended
+        started, ended = sane(run.started), sane(run.ended)
         for protocol, scan in self._scans.items():
             question = self._sweep(protocol)
             self._seen.discard(question)
@@ -216,7 +216,7 @@ class Hosts:
                     question=question,
                     addresses=addresses,
                     ports=scan.ports,
-                    started=run.started,
+                    started=started,
                     ended=ended,
                 )
             )
@@ -234,7 +234,7 @@ class Hosts:
                         addresses=missing,
                         ports=scan.ports,
                         state=TaskState.FAILED,
-                        started=run.started,
+                        started=started,
                         outcome=cut_off,
                     )
                 )
@@ -245,7 +245,7 @@ class Hosts:
                     question=question,
                     addresses=places.get(question.purpose, self._asked).addresses(),
                     ports=PortSet(),
-                    started=run.started,
+                    started=started,
                     ended=ended,
                 )
             )

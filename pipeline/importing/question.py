@@ -165,8 +165,14 @@ def parse_scanned(text: str) -> tuple[Scanned, ...]:
     )
 
 
+_YEAR_2100: Final = 4_102_444_800.0
 _KEPT: Final = 1 << 16
 """Addresses that are gathered before they are merged into ranges."""
+
+
+def sane(time: float | None) -> float | None:
+    """The time, unless no scanner can have been at work then: before 1970 or after 2099."""
+    return time if time is not None and 0 < time < _YEAR_2100 else None
 
 
 class Places:

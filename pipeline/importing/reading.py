@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from pipeline.errors import Error
 from pipeline.files import sha256_of
 from pipeline.importing.arguments import targets_of
 from pipeline.importing.hits import Hits
 from pipeline.importing.hosts import Hosts
-from pipeline.importing.question import Interest, Scanned, Taker
+from pipeline.importing.question import Interest, Scanned, Taker, sane
 from pipeline.model import Method, PortState
 from pipeline.parse import ParseError
 from pipeline.parse.formats import HEAD, FileFormat, recognise
@@ -22,8 +23,11 @@ from pipeline.parse.masscan_binary import read_masscan_binary
 from pipeline.parse.masscan_json import read_masscan_json
 from pipeline.parse.masscan_list import read_masscan_list
 from pipeline.parse.nmap_xml import HostResult, NmapRun, read_nmap_xml
-from pipeline.parse.opening import PIECE, Opened, opened
+from pipeline.parse.packed import Opened, opened
 from pipeline.plan import ImportedFile
+
+MAX_ARGUMENTS: Final = 1 << 16
+"""Characters of a command line that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +51,55 @@ def read_file(path: Path, reading: Reading) -> ImportedFile:
     Raises ``ParseError``, with the file's name, for what cannot be recognised or is hostile.
     """
     try:
-        with opened(path) as (stream, content):
-            head = stream.peek(HEAD)[:HEAD]
-            name = recognise(head)
-            told = _READERS[name](cast(BinaryIO, stream), reading, content)
+        with opened(path) as file:
+            head = file.stream.read(HEAD)
+        name = recognise(head)
+        with opened(path) as file, _buffered(file) as stream:
+            told = _READERS[name](_Opened(head, stream, file), reading)
         digest, size = sha256_of(path), path.stat().st_size
     except ParseError as error:
         where = f"{path}: {error.where}" if error.where and error.where != str(path) else str(path)
         raise ParseError(error.what, where=where, hint=error.hint) from None
     except OSError as error:
         raise Error(f"cannot read: {error.strerror}", where=str(path)) from None
-    return replace(told, name=path.name, sha256=digest, size=size, format=name.value)
+    return replace(
+        told,
+        name=path.name,
+        sha256=digest,
+        size=size,
+        format=name.value,
+        started=sane(told.started),
+        ended=sane(told.ended),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file of a known format: its beginning, and all of it as a stream."""
+
+    head: bytes
+    stream: BinaryIO
+    file: Opened
+
+    @property
+    def damage(self) -> str:
+        return self.file.damage
+
+
+_Reader = Callable[[_Opened, Reading], ImportedFile]
+
+
+@contextmanager
+def _buffered(file: Opened) -> Iterator[BinaryIO]:
+    """The stream for reading line by line; whoever opened the file closes it."""
+    if not isinstance(file.stream, io.RawIOBase):
+        yield file.stream
+        return
+    buffer = io.BufferedReader(file.stream, HEAD)
+    try:
+        yield buffer
+    finally:
+        buffer.detach()
 
 
 _NOTHING_SAID: Final = ImportedFile(name="", sha256="", size=0, format="")
@@ -66,22 +108,25 @@ _NOTHING_SAID: Final = ImportedFile(name="", sha256="", size=0, format="")
 # --- nmap's XML ----------------------------------------------------------------------------------
 
 
-def _xml(stream: BinaryIO, reading: Reading, content: Opened) -> ImportedFile:
+def _xml(file: _Opened, reading: Reading) -> ImportedFile:
     # Scans, arguments and start stand above the first host, and decide what a host means.
-    above = cast(io.BufferedReader, stream).peek(PIECE)
-    first_host = above.find(b"<host")
-    head = read_nmap_xml(io.BytesIO(above if first_host < 0 else above[:first_host]), _nobody)
+    above = file.head.partition(b"<host")[0]
+    head = read_nmap_xml(io.BytesIO(above), _nobody)
     if head.scanner == "masscan":
-        return _masscan_xml(stream, reading, content)
+        return _masscan_xml(file, reading)
     hosts = Hosts(reading.place, head, reading.taker, reading.interest, reading.otherwise)
-    run = read_nmap_xml(stream, hosts.take)
-    problem = _problem(run, content)
+    run = read_nmap_xml(file.stream, hosts.take)
+    problem = _problem(run, file)
     hosts.finish(run, cut_off=problem, wanted=targets_of(run.arguments))
+    return _said_by(run, problem)
+
+
+def _said_by(run: NmapRun, problem: str) -> ImportedFile:
     return replace(
         _NOTHING_SAID,
         tool=run.scanner,
         version=run.version,
-        arguments=run.arguments,
+        arguments=run.arguments[:MAX_ARGUMENTS],
         started=run.started,
         ended=run.ended,
         problem=problem,
@@ -92,9 +137,9 @@ def _nobody(_: HostResult) -> None:
     pass
 
 
-def _problem(run: NmapRun, content: Opened) -> str:
-    if content.damage:
-        return content.damage
+def _problem(run: NmapRun, file: _Opened) -> str:
+    if file.damage:
+        return file.damage
     if run.truncated:
         return f"the file is cut off or damaged at {run.error}"
     if not run.complete:
@@ -103,37 +148,30 @@ def _problem(run: NmapRun, content: Opened) -> str:
     return ""
 
 
-def _masscan_xml(stream: BinaryIO, reading: Reading, content: Opened) -> ImportedFile:
+def _masscan_xml(file: _Opened, reading: Reading) -> ImportedFile:
     hits = _hits_of(reading, Method.MASSCAN_SYN)
+    run = read_nmap_xml(file.stream, lambda host: _take_ports(host, hits))
+    cut = file.damage or (run.truncated and f"the file is cut off or damaged at {run.error}") or ""
+    hits.finish(reading.scanned, run.started, cut_off=cut)
+    told = _said_by(run, cut)
+    return replace(told, ended=run.ended or hits.last)
 
-    def take(host: HostResult) -> None:
-        for port in host.ports:
-            if port.state in (PortState.OPEN, PortState.CLOSED):
-                hits.take(
-                    Hit(
-                        address=host.address,
-                        protocol=port.protocol,
-                        port=port.port,
-                        state=port.state,
-                        reason=port.reason,
-                        ttl=port.ttl,
-                        time=host.ended or 0.0,
-                        banner=port.service.banner if port.service else "",
-                    )
+
+def _take_ports(host: HostResult, hits: Hits) -> None:
+    for port in host.ports:
+        if port.state in (PortState.OPEN, PortState.CLOSED):
+            hits.take(
+                Hit(
+                    address=host.address,
+                    protocol=port.protocol,
+                    port=port.port,
+                    state=port.state,
+                    reason=port.reason,
+                    ttl=port.ttl,
+                    time=host.ended or 0.0,
+                    banner=port.service.banner if port.service else "",
                 )
-
-    run = read_nmap_xml(stream, take)
-    hits.finish(reading.scanned, run.started)
-    cut = f"the file is cut off or damaged at {run.error}" if run.truncated else ""
-    return replace(
-        _NOTHING_SAID,
-        tool=run.scanner,
-        version=run.version,
-        arguments=run.arguments,
-        started=run.started,
-        ended=run.ended or hits.last,
-        problem=content.damage or cut,
-    )
+            )
 
 
 # --- lists of hits -------------------------------------------------------------------------------
@@ -143,48 +181,44 @@ def _hits_of(reading: Reading, method: Method) -> Hits:
     return Hits(reading.place, method, reading.taker, reading.interest, reading.otherwise)
 
 
-def _masscan(
-    read: Callable[[BinaryIO, Callable[[Hit], None]], MasscanRun],
-) -> Callable[[BinaryIO, Reading, Opened], ImportedFile]:
-    def run(stream: BinaryIO, reading: Reading, content: Opened) -> ImportedFile:
-        hits = _hits_of(reading, Method.MASSCAN_SYN)
-        done = read(stream, hits.take)
-        hits.finish(reading.scanned, None)
+def _hits(
+    tool: str, method: Method, read: Callable[[BinaryIO, Callable[[Hit], None]], MasscanRun]
+) -> _Reader:
+    """What reads a list of hits with ``read``."""
+
+    def run(file: _Opened, reading: Reading) -> ImportedFile:
+        hits = _hits_of(reading, method)
+        done = read(file.stream, hits.take)
+        problem = file.damage or (_CUT_OFF if done.truncated else "")
+        hits.finish(reading.scanned, cut_off=problem)
         return replace(
-            _NOTHING_SAID,
-            tool="masscan",
-            started=hits.first,
-            ended=hits.last,
-            problem=content.damage or (_CUT_OFF if done.truncated else ""),
+            _NOTHING_SAID, tool=tool, started=hits.first, ended=hits.last, problem=problem
         )
 
     return run
 
 
-def _masscan_binary(stream: BinaryIO, reading: Reading, content: Opened) -> ImportedFile:
+def _masscan_binary(file: _Opened, reading: Reading) -> ImportedFile:
     hits = _hits_of(reading, Method.MASSCAN_SYN)
-    done, started = read_masscan_binary(stream, hits.take)
-    hits.finish(reading.scanned, started)
-    return replace(
-        _NOTHING_SAID,
-        tool="masscan",
-        started=hits.first if started is None else started,
-        ended=hits.last,
-        problem=content.damage or (_CUT_OFF if done.truncated else ""),
-    )
+    done, started = read_masscan_binary(file.stream, hits.take)
+    problem = file.damage or (_CUT_OFF if done.truncated else "")
+    hits.finish(reading.scanned, started, cut_off=problem)
+    began = hits.first if started is None else started
+    return replace(_NOTHING_SAID, tool="masscan", started=began, ended=hits.last, problem=problem)
 
 
-def _nothing(stream: BinaryIO, reading: Reading, content: Opened) -> ImportedFile:
-    _hits_of(reading, Method.MASSCAN_SYN).finish(reading.scanned, None)
-    return replace(_NOTHING_SAID, tool="masscan", problem=content.damage)
+def _nothing(file: _Opened, reading: Reading) -> ImportedFile:
+    _hits_of(reading, Method.MASSCAN_SYN).finish(reading.scanned, cut_off=file.damage)
+    return replace(_NOTHING_SAID, tool="masscan", problem=file.damage)
 
 
 _CUT_OFF: Final = "the file has no proper end: its tool was stopped, or the file was cut off"
-_READERS: Final[dict[FileFormat, Callable[[BinaryIO, Reading, Opened], ImportedFile]]] = {
+_MASSCAN: Final = ("masscan", Method.MASSCAN_SYN)
+_READERS: Final[dict[FileFormat, _Reader]] = {
     FileFormat.NMAP_XML: _xml,
     FileFormat.MASSCAN_BINARY: _masscan_binary,
-    FileFormat.MASSCAN_LIST: _masscan(read_masscan_list),
-    FileFormat.MASSCAN_NDJSON: _masscan(read_masscan_ndjson),
-    FileFormat.MASSCAN_JSON: _masscan(read_masscan_json),
+    FileFormat.MASSCAN_LIST: _hits(*_MASSCAN, read_masscan_list),
+    FileFormat.MASSCAN_NDJSON: _hits(*_MASSCAN, read_masscan_ndjson),
+    FileFormat.MASSCAN_JSON: _hits(*_MASSCAN, read_masscan_json),
     FileFormat.NOTHING: _nothing,
 }

@@ -10,7 +10,7 @@ from typing import Final
 
 from pipeline.parse import ParseError
 
-HEAD: Final = 1 << 16
+HEAD: Final = 1 << 20
 """Bytes from the beginning of a file that decide."""
 
 

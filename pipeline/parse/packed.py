@@ -18,6 +18,11 @@ from pipeline.parse import ParseError
 MAX_WINDOW: Final = 32 << 20
 """Bytes that unpacking Zstandard may look back, and so has to hold: ``zstd -20``, ``--long=25``."""
 
+MAX_RATIO: Final = 400
+"""Bytes that may come out for each that went in: XML of nmap shrinks to a tenth or a fiftieth."""
+FREE: Final = 256 << 20
+"""Bytes that may come out of a file before the ratio counts."""
+
 _BUFFER: Final = 1 << 20
 _PIECE: Final = 64 << 10
 """Bytes unpacked at a time; damage to Zstandard costs at most as many before it."""
@@ -60,10 +65,14 @@ class _Source(Protocol):
 class _Unpacking(io.RawIOBase):
     """Unpacked bytes, which end where the packed ones are damaged."""
 
-    def __init__(self, source: _Source, broken: tuple[type[Exception], ...], where: str) -> None:
+    def __init__(
+        self, source: _Source, broken: tuple[type[Exception], ...], where: str, raw: io.FileIO
+    ) -> None:
         self._source = source
         self._broken = broken
         self._where = where
+        self._raw = raw
+        self._unpacked = 0
         self.damage = ""
 
     def readable(self) -> bool:
@@ -72,6 +81,14 @@ class _Unpacking(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what is handed in
         data = b"" if self.damage else self._read(min(len(buffer), _PIECE))
         buffer[: len(data)] = data
+        self._unpacked += len(data)
+        if self._unpacked > FREE and self._unpacked > MAX_RATIO * self._raw.tell():
+            raise ParseError(
+                f"{self._raw.tell()} packed bytes become more than {self._unpacked}",
+                where=self._where,
+                hint="no scan shrinks like that, and the file is refused; if you trust it, unpack "
+                "it first",
+            )
         return len(data)
 
     def _read(self, size: int) -> bytes:
@@ -93,7 +110,7 @@ def _unpacking(packing: str, source: _Unpacking) -> Opened:
 
 
 def _gzip(raw: io.FileIO, path: Path) -> _Unpacking:
-    return _Unpacking(_Gzip(raw), (EOFError, zlib.error), str(path))
+    return _Unpacking(_Gzip(raw), (EOFError, zlib.error), str(path), raw)
 
 
 class _Gzip:
@@ -150,4 +167,4 @@ def _zstd(raw: io.FileIO, path: Path) -> _Unpacking:
     # Several frames behind one another are one file, as zstd(1) has it.
     unpacking = ZstdDecompressor(max_window_size=MAX_WINDOW)
     stream = unpacking.stream_reader(raw, read_size=_PIECE, read_across_frames=True)
-    return _Unpacking(stream, (ZstdError,), str(path))
+    return _Unpacking(stream, (ZstdError,), str(path), raw)

@@ -73,6 +73,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
             *store.events(run.number),
         ),
         comparison=comparison,
+        imported=plan.imported,
         neighbourhoods=neighbourhoods(evidence),
         refusals=evidence.refusals,
         completeness=_completeness(run, evidence),
@@ -115,6 +116,8 @@ def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
 
 
 def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+    if plan.imported:
+        return ()
     policy = plan.policy
     return (
         ("packets per second", str(policy.ceilings.rate)),
@@ -151,7 +154,7 @@ def _gaps(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Gap]:
     yield from _failed_sweeps(evidence)
     yield from _unfinished(store, run, evidence)
     yield from _given_up(evidence)
-    if not run.plan.policy.version_probe:
+    if not run.plan.policy.version_probe and not run.plan.imported:
         yield Gap(what="service versions", why="version probes are switched off", endpoints=0)
 
 

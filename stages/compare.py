@@ -15,9 +15,12 @@ from pipeline.store.runs import Store
 def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | None:
     """Compare with the newest complete run before this one and file the changes.
 
-    ``None`` when there is no such run. The history is brought up to date on the way: what was ever
-    open is in it, and a complete run becomes a part of it.
+    ``None`` when there is no such run, and for scans of others that nobody said the engagement of.
+    The history is brought up to date on the way: what was ever open is in it, and a complete run
+    becomes a part of it.
     """
+    if run.plan.imported and run.plan.previous_run is None:
+        return None
     complete = run.state is RunState.COMPLETE
     remember(store, run.plan.engagement, closing=run if complete else None)
     earlier = store.previous_complete(run.plan.engagement, before=run.number)
@@ -55,5 +58,5 @@ class _Asked:
     def __call__(self, endpoint: Endpoint) -> bool:
         if self._coverage is None:
             ledger = Ledger(self._store, self._run)
-            self._coverage = Coverage(ledger.tasks(), ledger.holes())
+            self._coverage = Coverage(ledger.tasks(), ledger.holes(), ledger.refusals())
         return self._coverage.asked(endpoint)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import comparing, exporting, looking, scanning, starting
+from pipeline.cli import comparing, exporting, importing, looking, scanning, starting
 
 app = typer.Typer(
     name="portproof",
@@ -49,7 +49,9 @@ for command in (
     looking.report,
     exporting.export,
     comparing.diff,
+    importing.import_,
     scanning.verify,
     starting.doctor,
 ):
-    app.command()(command)
+    # `import` is a word of Python's own.
+    app.command(command.__name__.rstrip("_"))(command)

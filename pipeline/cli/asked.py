@@ -57,6 +57,9 @@ def _of_address(address: Address, plan: RunPlan, document: RunDocument) -> str:
 def _not_asked(
     text: str, address: Address, plan: RunPlan, document: RunDocument, *, among_the_ports: bool
 ) -> UsageError:
+    if plan.imported:
+        why = "the files that it was imported from do not say so"
+        return UsageError(f"run {document.run} has no verdict on {text}, and did not ask", hint=why)
     try:
         plan.scope.admit(address)
     except NotAdmitted as error:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pipeline.evidence import keep_all
 from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
-from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
+from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, Verdict, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
@@ -40,7 +40,7 @@ from stages.compare import compare_with_previous
 from stages.deliver import deliver
 from stages.report import report
 
-_EXPECTED_AGAIN = frozenset(
+EXPECTED_AGAIN = frozenset(
     {
         VerdictKind.CONFIRMED,
         VerdictKind.LIKELY,
@@ -49,6 +49,7 @@ _EXPECTED_AGAIN = frozenset(
         VerdictKind.UNKNOWN,  # somebody named it, and the run could not decide
     }
 )
+"""Kinds of verdicts whose endpoints are asked about again by the next run."""
 FILES_OF_A_RUN = 64  # the database, the lock, the streams, what the libraries open
 FILES_OF_A_COMMAND = 8  # the logs and pipes of a tool and its guard
 
@@ -98,7 +99,7 @@ def _file_batches(run: RunRecord, store: Store, canaries: Sequence[Endpoint]) ->
         expected += [
             endpoint
             for endpoint, verdict in store.verdicts(plan.previous_run).items()
-            if verdict.kind in _EXPECTED_AGAIN
+            if verdict.kind in EXPECTED_AGAIN
             and endpoint.address in admitted
             and endpoint.port in asked[endpoint.protocol]
         ]
@@ -184,6 +185,14 @@ def desk_half(run: RunRecord, store: Store, folder: Path) -> Outcome:
     document = assemble(store, run)
     files = deliver(folder, report(document, run.plan.outputs), run_id=run.id)
     return Outcome(run=run, document=document, files=files)
+
+
+def decide_import(run: RunRecord, store: Store) -> Mapping[Endpoint, Verdict]:
+    """Decide and compare a run that was imported; it is complete from then on."""
+    found = classify(store, run)
+    compare_with_previous(store, replace(run, state=RunState.COMPLETE, stopped_because=""))
+    store.set_state(run.number, RunState.COMPLETE, now=run.ended)
+    return found
 
 
 def _leave(run: RunRecord, store: Store, folder: Path, *, because: str) -> None:

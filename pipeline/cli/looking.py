@@ -45,6 +45,7 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
                 "started": iso(run.started),
                 "ended": iso(run.ended) if run.ended is not None else None,
                 "stopped_because": run.stopped_because,
+                "imported": [file.name for file in run.plan.imported],
             }
             for run in known
         ]
@@ -57,12 +58,17 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
             run.state.value,
             iso(run.started),
             visible(run.plan.engagement, 40),
-            visible(run.stopped_because, 60),
+            visible(run.stopped_because or _imported(run), 60),
         )
         for run in known
     ]
     print_columns(table)
     return 0
+
+
+def _imported(run: RunRecord) -> str:
+    names = ", ".join(file.name for file in run.plan.imported)
+    return f"imported from {names}" if names else ""
 
 
 def show(

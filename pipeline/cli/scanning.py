@@ -91,12 +91,17 @@ def resume(
         if run_id:
             record = store.run(run_id)
         else:
-            open_runs = [r for r in store.runs() if r.state is not RunState.COMPLETE]
+            unfinished = [r for r in store.runs() if r.state is not RunState.COMPLETE]
+            open_runs = [r for r in unfinished if not r.plan.imported]
             if not open_runs:
                 raise UsageError("there is no unfinished run here", where=str(place.folder))
             record = open_runs[-1]
         if record.state is RunState.COMPLETE:
             raise UsageError(f"run {record.id} is complete", hint="start a new one")
+        if record.plan.imported:
+            raise UsageError(
+                f"run {record.id} was imported, and nothing is sent for it", hint="import it again"
+            )
         record = renewed(record, now=now)
         begin_again(record, store)
         store.set_state(record.number, RunState.RUNNING)

@@ -140,6 +140,15 @@ def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     return dict(sorted(decided.items(), key=lambda item: item[0].sort_key))
 
 
+def verdicts_of_others(evidence: Evidence) -> dict[Endpoint, Verdict]:
+    """A verdict for every endpoint that somebody else's scan has an observation of.
+
+    Nobody files one there but of what is open, or was named.
+    """
+    whole = replace(evidence.batch, expected=tuple(evidence.observations))
+    return verdicts(replace(evidence, batch=whole))
+
+
 def by_protocol(evidence: Evidence) -> Iterator[Evidence]:
     """The evidence of each protocol apart: what a host does to one says nothing of the other."""
     protocols = {record.task.protocol for record in evidence.tasks}

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.addresses import AddressSet
 from pipeline.decide.compare import Side
 from pipeline.decide.coverage import Coverage
-from pipeline.decide.questions import verdicts
+from pipeline.decide.questions import verdicts_of_others
 from pipeline.errors import UsageError
 from pipeline.importing.question import Ended, Interest, Named, Question, Scanned, Taker
 from pipeline.importing.reading import Reading, read_file
@@ -87,11 +87,9 @@ def read_occasion(
         )
         for place, (path, interest) in enumerate(zip(files, interests, strict=True), 1)
     )
-    evidence = gathered.evidence(expected)
-    found = verdicts(evidence)
+    evidence = gathered.evidence()
     # An expected endpoint that nobody answered about is told by the coverage, and by nothing else.
-    decided = {e: v for e, v in found.items() if v.observations}
-    return Occasion(files=sources, evidence=evidence, verdicts=decided)
+    return Occasion(files=sources, evidence=evidence, verdicts=verdicts_of_others(evidence))
 
 
 def in_order(
@@ -188,7 +186,7 @@ class Gathering(Taker):
     def _number(self, question: Question) -> int:
         return self.numbers.setdefault(question, len(self.numbers) + 1)
 
-    def evidence(self, expected: Iterable[Endpoint]) -> Evidence:
+    def evidence(self) -> Evidence:
         """All of it, as if it were one batch. The addresses are on record only."""
         addresses = AddressSet.of(r for ended in self.ends for r in ended.addresses.ranges)
         scope = Scope(included=addresses, record_only=True)
@@ -209,7 +207,6 @@ class Gathering(Taker):
             targets=scope.targets(),
             protocol=Protocol.TCP,
             ports=ports_asked(self.ends, Protocol.TCP),
-            expected=tuple(sorted(expected)),
         )
         return Evidence(
             batch=batch,

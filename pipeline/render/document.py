@@ -20,6 +20,7 @@ from pipeline.model import (
     TaskRecord,
     Verdict,
 )
+from pipeline.plan import ImportedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,8 @@ class RunDocument:
     udp_port_count: int = 0
     packets: int | None = None
     """How many packets were sent, where the tools tell it."""
+    imported: tuple[ImportedFile, ...] = ()
+    """The files that the run was made from; empty for a run of our own."""
     neighbourhoods: Neighbourhoods = field(default_factory=Neighbourhoods)
     """What is known about hosts and networks as wholes."""
     refusals: tuple[tuple[int, Refusals], ...] = ()

@@ -21,6 +21,7 @@ from typing import Any, Final
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
+from pipeline.plan import ImportedFile
 from pipeline.render.document import Comparison, Completeness, Finding, RunDocument
 from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
@@ -93,6 +94,26 @@ def _run(document: RunDocument) -> dict[str, Any]:
         "rescan_delays": document.rescan_delays,
         "tools": dict(document.tools),
         "packets": document.packets,
+        **(
+            {"imported": [_imported(file) for file in document.imported]}
+            if document.imported
+            else {}
+        ),
+    }
+
+
+def _imported(file: ImportedFile) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "sha256": file.sha256,
+        "size": file.size,
+        "format": file.format,
+        "tool": file.tool,
+        "version": file.version,
+        "arguments": file.arguments,
+        "started": _iso(file.started),
+        "ended": _iso(file.ended),
+        "problem": file.problem,
     }
 
 

@@ -126,3 +126,43 @@ def test_targets_with_the_same_addresses_are_equal() -> None:
         iter(one.only(AddressSet.parse(["192.0.2.1"])))
     )
     assert "192.0.2.0-192.0.2.3" in repr(one)
+
+
+@given(sets, sets, places)
+def test_a_scope_that_is_on_record_only_admits_nobody(
+    included: AddressSet, excluded: AddressSet, place: int
+) -> None:
+    scope = Scope(included=included, excluded=excluded, record_only=True)
+    for refused in (scope, scope.without([AddressSet()])):
+        with pytest.raises(NotAdmitted, match="on record only"):
+            refused.admit(address_at(place))
+        with pytest.raises(NotAdmitted, match="on record only"):
+            refused.admit_all(included - excluded)
+
+
+@given(sets, sets, sets)
+def test_no_part_of_what_is_on_record_ever_becomes_a_target(
+    included: AddressSet, excluded: AddressSet, some: AddressSet
+) -> None:
+    scope = Scope(included=included, excluded=excluded, record_only=True)
+    whole = scope.recall(included - excluded)
+    parts = [whole, scope.targets(), whole.only(some), whole.family(4), whole.family(6)]
+    for targets in (*parts, *whole.slices(7)):
+        assert targets.on_record_only
+        assert targets.addresses <= included - excluded
+        with pytest.raises(NotAdmitted, match="on record only"):
+            next(iter(targets))
+
+
+def test_what_lies_outside_is_not_even_recalled() -> None:
+    for record_only in (False, True):
+        scope = Scope(included=AddressSet.parse(["10.0.0.0/24"]), record_only=record_only)
+        with pytest.raises(NotAdmitted, match="not in the scope"):
+            scope.recall(AddressSet.parse(["10.0.1.1"]))
+
+
+def test_what_a_scope_that_admits_recalls_is_a_target_like_any_other() -> None:
+    scope = Scope(included=AddressSet.parse(["10.0.0.0/24"]))
+    some = AddressSet.parse(["10.0.0.7-9"])
+    assert scope.recall(some) == scope.admit_all(some)
+    assert scope.recall(some) != Scope(included=scope.included, record_only=True).recall(some)

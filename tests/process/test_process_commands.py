@@ -114,6 +114,12 @@ def test_a_command_without_targets_or_without_time_is_refused() -> None:
             replace(ASKS, deadline=deadline)
 
 
+def test_a_command_about_what_is_on_record_only_cannot_be_made() -> None:
+    record = Scope(included=SCOPE.included, record_only=True)
+    with pytest.raises(ValueError, match="on record only"):
+        replace(ASKS, targets=record.recall(ASKS.targets.addresses))
+
+
 def test_targets_that_no_scope_admitted_cannot_be_made() -> None:
     with pytest.raises(TypeError):
         Targets(AddressSet.parse(["10.80.3.1"]), key=object())

@@ -405,3 +405,16 @@ def test_a_cancelled_round_leaves_no_handshake_behind() -> None:
 
     asyncio.run(cancelled())
     assert seen == [b""] * 5
+
+
+def test_a_scope_that_is_on_record_only_lets_nothing_out() -> None:
+    heard: list[bytes] = []
+    record = Scope(included=SCOPE.included, record_only=True)
+
+    async def both() -> None:
+        async with peer(hearing(heard)) as port:
+            with pytest.raises(NotAdmitted, match="on record only"):
+                await ask(HERE, port, scope=lambda: record)
+
+    asyncio.run(both())
+    assert heard == []

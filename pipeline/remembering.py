@@ -44,6 +44,7 @@ def _asked(store: Store, run: RunRecord) -> Callable[[Endpoint], bool]:
     @cache
     def coverage() -> Coverage:
         ledger = Ledger(store, run)
-        return Coverage(ledger.tasks(), ledger.holes())
+        refusals = ledger.refusals() if run.plan.imported else ()
+        return Coverage(ledger.tasks(), ledger.holes(), refusals)
 
     return lambda endpoint: coverage().asked(endpoint)

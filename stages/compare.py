@@ -58,5 +58,7 @@ class _Asked:
     def __call__(self, endpoint: Endpoint) -> bool:
         if self._coverage is None:
             ledger = Ledger(self._store, self._run)
-            self._coverage = Coverage(ledger.tasks(), ledger.holes(), ledger.refusals())
+            # Our own tasks asked everything that refused them.
+            refusals = ledger.refusals() if self._run.plan.imported else ()
+            self._coverage = Coverage(ledger.tasks(), ledger.holes(), refusals)
         return self._coverage.asked(endpoint)

@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet, address_at, number_of
+from pipeline.model import Protocol
 from pipeline.parse import ParseError
-from pipeline.parse.nmap_xml import HostResult, NmapRun, read_nmap_file
+from pipeline.parse.nmap_plain import PlainHosts
+from pipeline.parse.nmap_xml import HostResult, NmapRun, PortResult, read_nmap_file
 
 AT_ONCE: Final = 20_000
 """Differing hosts that are held at a time; where there are more, the files are read again."""
@@ -83,7 +85,7 @@ class Differing:
             before, after = (file.hosts(wanted) for file in self._files)
             for number in wanted:
                 then, now = tuple(before.get(number, ())), tuple(after.get(number, ()))
-                if _essence(then) != _essence(now):
+                if not _same(then, now):
                     yield DifferingHost(address=address_at(number), before=then, after=now)
 
 
@@ -104,7 +106,7 @@ class _Sketch:
         self.digests: dict[int, bytes] = {}
         self._down: list[int] = []
         self._timed_out: list[int] = []
-        run = read_nmap_file(path, self._add)
+        run = read_nmap_file(path, self._add, by_text=self._add_text)
         self.facts = FileFacts(
             run=run,
             hosts=_addresses(self.digests),
@@ -113,12 +115,23 @@ class _Sketch:
         )
 
     def _add(self, host: HostResult) -> None:
-        number = number_of(host.address)
-        if not host.up:
+        essence = repr(_essence((host,))).encode()
+        self._file(number_of(host.address), essence, down=not host.up, timed_out=host.timed_out)
+
+    def _add_text(self, plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
+        text = plain.match(data, start, end)
+        number = text.number if text else None
+        if text is None or number is None:
+            return False
+        self._file(number, text.essence, down=text.down, timed_out=text.timed_out)
+        return True
+
+    def _file(self, number: int, essence: bytes, *, down: bool, timed_out: bool) -> None:
+        if down:
             self._down.append(number)
-        if host.timed_out:
+        if timed_out:
             self._timed_out.append(number)
-        digest = blake2b(repr(_essence((host,))).encode(), digest_size=_DIGEST).digest()
+        digest = blake2b(essence, digest_size=_DIGEST).digest()
         # Several of one address: in whichever order, they come to the same.
         if number in self.digests:
             digest = _sum(self.digests[number], digest)
@@ -129,13 +142,25 @@ class _Sketch:
         if _version(self._path) != self._version:
             raise ParseError("the file was changed while it was being read", where=str(self._path))
         found: dict[int, list[HostResult]] = {number: [] for number in wanted}
+        # What could be skipped is not looked at, so damage in it ends the reading here instead.
+        left = self.facts.run.hosts_read
 
         def keep(host: HostResult) -> None:
-            hosts = found.get(number_of(host.address))
-            if hosts is not None:
-                hosts.append(host)
+            nonlocal left
+            number = number_of(host.address)
+            if left > 0 and number in found:
+                found[number].append(host)
+            left -= 1
 
-        read_nmap_file(self._path, keep)
+        def skip(plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
+            nonlocal left
+            number = plain.number_at(data, start, end)
+            if number is None or number in found:
+                return False
+            left -= 1
+            return True
+
+        read_nmap_file(self._path, keep, by_text=skip)
         return found
 
 
@@ -157,6 +182,22 @@ def _unequal(before: Mapping[int, bytes], after: Mapping[int, bytes]) -> list[in
     return sorted(
         number for number in before.keys() | after.keys() if before.get(number) != after.get(number)
     )
+
+
+def _same(then: tuple[HostResult, ...], now: tuple[HostResult, ...]) -> bool:
+    """Whether both are told alike but for times and order. Most that come here are not."""
+    return _ports(then) == _ports(now) and _essence(then) == _essence(now)
+
+
+def _ports(hosts: tuple[HostResult, ...]) -> dict[tuple[Protocol, int], list[PortResult]]:
+    found: dict[tuple[Protocol, int], list[PortResult]] = {}
+    for host in hosts:
+        for port in host.ports:
+            told = found.setdefault((port.protocol, port.port), [])
+            if port not in told:
+                told.append(port)
+                told.sort(key=repr)
+    return found
 
 
 def _essence(hosts: tuple[HostResult, ...]) -> tuple[object, ...]:

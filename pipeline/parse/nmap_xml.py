@@ -5,6 +5,8 @@ by a kill or a full disk gives every host that was finished and no half one. Ele
 this follows nmap's DTD (docs/nmap.dtd in its source), but tolerates what real versions of nmap
 write beyond it: ``taskprogress`` anywhere, ``service`` and ``output`` absent.
 
+Hosts that are written as nmap writes most of them do not trouble the parser: ``nmap_plain.py``.
+
 masscan's ``-oX`` is read, too. It has one ``host`` for every answer, and says neither what was
 asked nor whether it ended in success.
 """
@@ -20,13 +22,42 @@ from pipeline.addresses import Address, parse_address
 from pipeline.model import PortState, Protocol, Service
 from pipeline.parse import bounded
 from pipeline.parse.masscan import reason_of_flags
+from pipeline.parse.nmap_plain import MAX_PLAIN, PlainHosts
+from pipeline.parse.nmap_values import (
+    MAX_FIELD,
+    MAX_REASON,
+    MAX_SCRIPT,
+    PROTOCOLS,
+    STATES,
+    ExtraPorts,
+    ExtraReason,
+    HostResult,
+    NmapRun,
+    PortResult,
+    ScanInfo,
+    port_list,
+    seconds,
+    whole,
+)
 from pipeline.parse.packed import opened
-from pipeline.parse.safe_xml import Attributes, SafeXml
-from pipeline.ports import LAST_PORT, PortSet
+from pipeline.parse.safe_xml import Attributes, SafeXml, Shortcut
+from pipeline.ports import LAST_PORT
 
-MAX_SCRIPT: Final = 64 << 10
-MAX_FIELD: Final = 4 << 10
-MAX_REASON: Final = 64
+__all__ = [
+    "MAX_FIELD",
+    "MAX_HOST",
+    "MAX_REASON",
+    "MAX_SCRIPT",
+    "ExtraPorts",
+    "ExtraReason",
+    "HostResult",
+    "NmapRun",
+    "PortResult",
+    "ScanInfo",
+    "read_nmap_file",
+    "read_nmap_xml",
+]
+
 MAX_HOST: Final = 16 << 20
 """Characters that are kept of one host; ports and their states do not count."""
 
@@ -34,115 +65,40 @@ _ENTRY: Final = 128
 """What one more entry takes of a host's room, besides its text."""
 _MAX_SCANS: Final = 64
 _MAX_PIECES: Final = 64
-_STATES: Final = {state.value: state for state in PortState}
-_PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortResult:
-    """What nmap says about one port; ``ttl`` is that of the answer, ``None`` without one."""
-
-    protocol: Protocol
-    port: int
-    state: PortState
-    reason: str
-    ttl: int | None
-    service: Service | None
+OnHost = Callable[[HostResult], None]
+ByText = Callable[[PlainHosts, bytes, int, int], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtraReason:
-    """Why some ports were collapsed; ``ports`` and ``protocol`` since nmap 7.93 or so."""
-
-    reason: str
-    count: int
-    protocol: Protocol | None
-    ports: PortSet | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtraPorts:
-    """Ports of one state that nmap counted instead of listing them."""
-
-    state: PortState
-    count: int
-    reasons: tuple[ExtraReason, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostResult:
-    """What nmap says about one host. Every text is hostile input.
-
-    ``timed_out``: nmap gave the host up and threw away what it had found; nothing is known.
-    """
-
-    address: Address
-    up: bool
-    reason: str
-    started: float | None
-    ended: float | None
-    timed_out: bool
-    ports: tuple[PortResult, ...]
-    extra: tuple[ExtraPorts, ...]
-    host_scripts: tuple[tuple[str, str], ...]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanInfo:
-    """What was asked of every host, by one scan type: nmap writes one for each protocol."""
-
-    type: str
-    protocol: Protocol
-    ports: PortSet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NmapRun:
-    """What a file says about the run as a whole.
-
-    ``complete`` only when nmap says that it ended in success *and* the document ends properly.
-    ``truncated``: the file is cut off or damaged, and ``error`` says where; otherwise ``error`` is
-    nmap's own message, if any. ``oddities`` counts what had to be left out (a port that does not
-    exist, an unknown state, a host without an address), and ``oddity`` describes the first.
-    ``scanner`` is the program that wrote the file: masscan writes this format, too.
-    """
-
-    scanner: str
-    version: str
-    arguments: str
-    started: float | None
-    ended: float | None
-    scans: tuple[ScanInfo, ...]
-    complete: bool
-    error: str
-    truncated: bool
-    hosts_up: int | None
-    hosts_down: int | None
-    hosts_total: int | None
-    hosts_read: int
-    oddities: int
-    oddity: str
-
-
-def read_nmap_xml(stream: BinaryIO, on_host: Callable[[HostResult], None]) -> NmapRun:
+def read_nmap_xml(
+    stream: BinaryIO,
+    on_host: OnHost,
+    *,
+    by_text: ByText | None = None,
+    plainly: bool = True,
+) -> NmapRun:
     """Hand every finished host of ``stream`` to ``on_host``, in the file's order.
+
+    ``by_text`` is asked first about text that is one child of the root and may be a plain host; it
+    is true when that was enough, and then neither values nor oddities come of the host. Without
+    ``plainly`` everything goes through the parser; what is handed out is the same.
 
     Damage is not an error: the answer says ``truncated``. Raises ``ParseError`` for what is not
     nmap's XML at all and for what only an attacker would write; hosts may have been handed out
     by then.
     """
-    return _Reader(on_host).read(stream)
+    return _Reader(on_host, by_text).read(stream, plainly=plainly)
 
 
-def read_nmap_file(path: Path, on_host: Callable[[HostResult], None]) -> NmapRun:
+def read_nmap_file(path: Path, on_host: OnHost, *, by_text: ByText | None = None) -> NmapRun:
     """As ``read_nmap_xml``, for a file that may be packed (gzip, Zstandard).
 
     What cannot be unpacked to its end is truncated, even where the XML seems whole. Raises
     ``OSError``, too, for a file that cannot be read.
     """
     with opened(path) as file:
-        run = read_nmap_xml(file.stream, on_host)
+        run = read_nmap_xml(file.stream, on_host, by_text=by_text)
         if file.damage:
             run = replace(run, complete=False, truncated=True, error=file.damage)
         return run
@@ -190,8 +146,10 @@ class _Host:
 class _Reader:
     """One pass over one document."""
 
-    def __init__(self, on_host: Callable[[HostResult], None]) -> None:
+    def __init__(self, on_host: OnHost, by_text: ByText | None) -> None:
         self._on_host = on_host
+        self._by_text = by_text
+        self._plain: PlainHosts | None = None
         # Where an element may stand in nmap's DTD. What stands elsewhere, or is not here, is
         # passed over: `cpe` below `osclass`, `script` before the first host, `hosthint`.
         self._xml = SafeXml(
@@ -237,25 +195,39 @@ class _Reader:
         self._oddities = 0
         self._oddity = ""
 
-    def read(self, stream: BinaryIO) -> NmapRun:
-        damage = self._xml.read(stream)
+    def read(self, stream: BinaryIO, *, plainly: bool) -> NmapRun:
+        shortcut = Shortcut(end=b"</host>", longest=MAX_PLAIN, take=self._take)
+        damage = self._xml.read(stream, shortcut if plainly else None)
         return NmapRun(
             scanner=bounded(self._run.get("scanner", ""), MAX_FIELD),
             version=bounded(self._run.get("version", ""), MAX_FIELD),
             arguments=self._run.get("args", ""),
-            started=_seconds(self._run.get("start")),
-            ended=_seconds(self._finished.get("time")),
+            started=seconds(self._run.get("start")),
+            ended=seconds(self._finished.get("time")),
             scans=tuple(self._scans),
             complete=not damage and self._finished.get("exit") == "success",
             error=damage or bounded(self._finished.get("errormsg", ""), MAX_FIELD),
             truncated=bool(damage),
-            hosts_up=_whole(self._counts.get("up")),
-            hosts_down=_whole(self._counts.get("down")),
-            hosts_total=_whole(self._counts.get("total")),
+            hosts_up=whole(self._counts.get("up")),
+            hosts_down=whole(self._counts.get("down")),
+            hosts_total=whole(self._counts.get("total")),
             hosts_read=self._hosts_read,
             oddities=self._oddities,
             oddity=self._oddity,
         )
+
+    def _take(self, data: bytes, start: int, end: int) -> bool:
+        """True for the text of one whole host that needs no parser, which is handed out."""
+        if self._plain is None:
+            self._plain = PlainHosts(masscan=self._run.get("scanner") == "masscan")
+        if self._by_text is None or not self._by_text(self._plain, data, start, end):
+            plain = self._plain.match(data, start, end)
+            host = plain.host() if plain else None
+            if host is None:
+                return False
+            self._on_host(host)
+        self._hosts_read += 1
+        return True
 
     def _odd(self, what: str) -> None:
         self._oddities += 1
@@ -300,8 +272,8 @@ class _Reader:
     def _start_scaninfo(self, attributes: Attributes) -> None:
         if "services" not in attributes:
             return
-        protocol = _PROTOCOLS.get(attributes.get("protocol", ""))
-        ports = _ports(attributes.get("services", ""))
+        protocol = PROTOCOLS.get(attributes.get("protocol", ""))
+        ports = port_list(attributes.get("services", ""))
         if protocol is None or ports is None or len(self._scans) >= _MAX_SCANS:
             self._odd(f"a scan that cannot be understood: {attributes}")
             return
@@ -312,8 +284,8 @@ class _Reader:
 
     def _start_host(self, attributes: Attributes) -> None:
         self._host = _Host(
-            started=_seconds(attributes.get("starttime")),
-            ended=_seconds(attributes.get("endtime")),
+            started=seconds(attributes.get("starttime")),
+            ended=seconds(attributes.get("endtime")),
             timed_out=attributes.get("timedout") == "true",
         )
 
@@ -377,8 +349,8 @@ class _Reader:
     # Ports that nmap counted.
 
     def _start_extraports(self, attributes: Attributes) -> None:
-        state = _STATES.get(attributes.get("state", ""))
-        count = _whole(attributes.get("count"))
+        state = STATES.get(attributes.get("state", ""))
+        count = whole(attributes.get("count"))
         if state is None or count is None:
             self._odd(f"ports that cannot be understood: {attributes}")
         elif self._host and not self._full(self._host):
@@ -389,9 +361,9 @@ class _Reader:
         host, extra = self._host, self._extra
         if host is None or extra is None:
             return
-        count = _whole(attributes.get("count"))
-        ports = _ports(attributes["ports"]) if "ports" in attributes else None
-        protocol = _PROTOCOLS.get(attributes.get("proto", ""))
+        count = whole(attributes.get("count"))
+        ports = port_list(attributes["ports"]) if "ports" in attributes else None
+        protocol = PROTOCOLS.get(attributes.get("proto", ""))
         if (
             count is None
             or (ports is None and "ports" in attributes)
@@ -416,8 +388,8 @@ class _Reader:
     # A port that nmap listed.
 
     def _start_port(self, attributes: Attributes) -> None:
-        protocol = _PROTOCOLS.get(attributes.get("protocol", ""))
-        number = _whole(attributes.get("portid"))
+        protocol = PROTOCOLS.get(attributes.get("protocol", ""))
+        number = whole(attributes.get("portid"))
         if self._host is None:
             return
         if protocol is None or number is None or not 1 <= number <= LAST_PORT:
@@ -427,9 +399,9 @@ class _Reader:
 
     def _start_state(self, attributes: Attributes) -> None:
         if self._port:
-            self._port.state = _STATES.get(attributes.get("state", ""))
+            self._port.state = STATES.get(attributes.get("state", ""))
             self._port.reason = self._reason(attributes)
-            ttl = _whole(attributes.get("reason_ttl"))
+            ttl = whole(attributes.get("reason_ttl"))
             # nmap writes 0 where no packet answered; a packet with TTL 0 does not arrive.
             self._port.ttl = ttl if ttl and ttl <= 255 else None
 
@@ -492,33 +464,9 @@ class _Reader:
             extra=self._field(said, "extrainfo"),
             tunnel=self._field(said, "tunnel"),
             hostname=self._field(said, "hostname"),
-            confidence=min(_whole(said.get("conf")) or 0, 10),
+            confidence=min(whole(said.get("conf")) or 0, 10),
             method=self._field(said, "method"),
             cpes=tuple(port.cpes),
             scripts=tuple(port.scripts),
             banner=self._field(said, "banner"),
         )
-
-
-def _whole(text: str | None) -> int | None:
-    """A whole number that is not negative, or ``None``; ``int`` alone would take ``1_0``."""
-    return int(text) if text and len(text) <= 12 and text.isascii() and text.isdigit() else None
-
-
-def _seconds(text: str | None) -> float | None:
-    number = _whole(text)
-    return None if number is None else float(number)
-
-
-def _ports(text: str) -> PortSet | None:
-    """nmap's list of ports; ``None`` when it is none. Port 0 is left out: it cannot be asked."""
-    ranges: list[tuple[int, int]] = []
-    for part in text.split(",") if text else ():
-        first, dash, last = part.partition("-")
-        low = _whole(first)
-        high = _whole(last) if dash else low
-        if low is None or high is None or not low <= high <= LAST_PORT:
-            return None
-        if high:
-            ranges.append((max(low, 1), high))
-    return PortSet.from_ranges(ranges)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 
@@ -52,6 +53,21 @@ Ends = Mapping[int, Mapping[str, Callable[[], None]]]
 _NOTHING: Final[dict[str, Any]] = {}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortcut:
+    """A way around the parser for some children of the root, which end with the tag ``end``.
+
+    ``take(data, start, end)`` is asked about text that begins where an earlier child has ended,
+    and is true when this text is one more child and nothing else, in ASCII and without references,
+    and when it was dealt with; line ends in it are ``\\n`` or ``\\r\\n``. ``longest``, in bytes, is
+    what is held back for it.
+    """
+
+    end: bytes
+    longest: int
+    take: Callable[[bytes, int, int], bool]
+
+
 class SafeXml:
     """One pass over one document that begins with the element ``root``.
 
@@ -65,8 +81,13 @@ class SafeXml:
         self._ends = ends
         self._depth = 0
         self._begun = False
+        self._wide = False
+        self._between = False
+        self._held = b""
+        self._fed = 0
+        self._closed = -1
 
-    def read(self, stream: BinaryIO) -> str:
+    def read(self, stream: BinaryIO, shortcut: Shortcut | None = None) -> str:
         """Read to the end. Returns what is broken and where, or "" for a sound document.
 
         Everything before the broken place has been handed out by then. Raises ``ParseError`` for
@@ -76,7 +97,7 @@ class SafeXml:
         if not chunk:
             return "the file is empty"
         # A redirection in PowerShell turns a tool's output into UTF-16.
-        wide = chunk.startswith(_UTF_16)
+        self._wide = chunk.startswith(_UTF_16)
         # With an encoding given, the document cannot choose one; UTF-16 is still recognised.
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._start_doctype
@@ -84,26 +105,66 @@ class SafeXml:
         parser.EntityDeclHandler = self._declare_entity
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        fed, held = 0, b""
+        rest = b""
         try:
             while chunk:
-                if not wide:
-                    chunk, held = _without_control(held + chunk)
-                parser.Parse(chunk, False)
-                fed += len(chunk)
-                # What lies behind the last finished piece of markup is what expat holds on to.
-                if fed - parser.CurrentByteIndex > MAX_TAG:
-                    raise self.hostile(f"a tag of more than {MAX_TAG} bytes")
-                if len(parser.intern) > MAX_NAMES:
-                    raise self.hostile(f"more than {MAX_NAMES} different names")
+                if shortcut is None or self._wide:
+                    self._feed(chunk)
+                else:
+                    rest = self._shorten(rest + chunk, shortcut)
                 chunk = stream.read(CHUNK)
-            parser.Parse(held, True)
+            self._feed(rest)
+            parser.Parse(self._held, True)
         except expat.ExpatError as broken:
             where = _place(broken.lineno, broken.offset)
             if not self._begun and broken.code not in _CUT_OFF:
                 raise ParseError("this is not XML", where=where) from None
             return f"{where}: {expat.ErrorString(broken.code)}"
         return ""
+
+    def _feed(self, data: bytes) -> None:
+        if not self._wide:
+            data, self._held = _without_control(self._held + data)
+        self._parser.Parse(data, False)
+        self._fed += len(data)
+        # What lies behind the last finished piece of markup is what expat holds on to.
+        if self._fed - self._parser.CurrentByteIndex > MAX_TAG:
+            raise self.hostile(f"a tag of more than {MAX_TAG} bytes")
+        if len(self._parser.intern) > MAX_NAMES:
+            raise self.hostile(f"more than {MAX_NAMES} different names")
+
+    def _shorten(self, data: bytes, shortcut: Shortcut) -> bytes:
+        """Feed the parser what the shortcut does not take. Returns what to begin the next with."""
+        start = taken = 0
+        while (found := data.find(shortcut.end, start)) >= 0:
+            end = found + len(shortcut.end)
+            if (
+                self._between
+                and end - start <= shortcut.longest
+                and shortcut.take(data, start, end)
+            ):
+                start = end
+                continue
+            self._feed_blanks(data, taken, start)
+            self._feed(data[start:end])
+            # The end tag was the last that the parser saw, and it closed a child of the root.
+            self._between = self._closed + len(shortcut.end) == self._fed
+            start = taken = end
+        self._feed_blanks(data, taken, start)
+        if self._between and len(data) - start <= shortcut.longest:
+            return data[start:]
+        self._between = False
+        # The end tag may be cut in two.
+        place = max(start, len(data) - len(shortcut.end) + 1)
+        self._feed(data[start:place])
+        return data[place:]
+
+    def _feed_blanks(self, data: bytes, start: int, end: int) -> None:
+        """In place of what was taken, so that a complaint names the right line and column."""
+        if start < end:
+            lines = data.count(b"\n", start, end)
+            last = data.rfind(b"\n", start, end) + 1 if lines else start
+            self._feed(b"\n" * lines + b" " * (end - last))
 
     def here(self) -> str:
         """The place that is being read, for people."""
@@ -156,6 +217,8 @@ class SafeXml:
         if handler is not None:
             handler()
         self._depth -= 1
+        if self._depth == 1:
+            self._closed = self._parser.CurrentByteIndex
 
 
 def _without_control(data: bytes) -> tuple[bytes, bytes]:

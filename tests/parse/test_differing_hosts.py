@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fixtures.captures import XML, contents
-from pipeline.addresses import AddressSet
+from pipeline.addresses import Address, AddressSet
 from pipeline.parse import ParseError
 from pipeline.parse.differing import differing_hosts
-from pipeline.parse.nmap_xml import HostResult, read_nmap_file
+from pipeline.parse.nmap_xml import HostResult, read_nmap_file, read_nmap_xml
 
 HEAD = '<nmaprun scanner="nmap" args="nmap"><scaninfo type="syn" protocol="tcp" services="1-99"/>\n'
 TAIL = '<runstats><finished exit="success"/></runstats></nmaprun>'
@@ -139,3 +142,40 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
     file(tmp_path / "b", host("10.0.0.1", port(23)), host("10.0.0.2", port(23)))
     with pytest.raises(ParseError, match="was changed while it was being read"):
         list(found)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_whatever_two_files_say_the_differing_hosts_are_those_that_read_otherwise(
+    data: st.DataObject,
+) -> None:
+    ports = st.lists(st.sampled_from([port(22), port(80), port(80, "closed")]), max_size=3)
+    hosts = st.lists(st.tuples(st.integers(1, 6), ports), max_size=6)
+    broken = st.sampled_from([TAIL, "", "&x;" + host("10.0.0.9") + TAIL, "<host", "\x01" + TAIL])
+    with TemporaryDirectory() as folder:
+        before, after = (
+            file(
+                Path(folder, name),
+                *(host(f"10.0.0.{n}", *said) for n, said in data.draw(hosts)),
+                tail=data.draw(broken),
+            )
+            for name in "ab"
+        )
+        found = [(each.address, each.before, each.after) for each in differing_hosts(before, after)]
+        then, now = by_address(before), by_address(after)
+    for address, *both in found:
+        assert tuple(both) == (tuple(then.get(address, ())), tuple(now.get(address, ())))
+    differing = {address for address, _, _ in found}
+    for address in then.keys() | now.keys():
+        one, other = (tuple(each.get(address, ())) for each in (then, now))
+        told = [({p for h in hosts for p in h.ports}, bool(hosts)) for hosts in (one, other)]
+        assert (address in differing) is (told[0] != told[1])
+
+
+def by_address(path: Path) -> dict[Address, list[HostResult]]:
+    hosts: dict[Address, list[HostResult]] = {}
+    with path.open("rb") as stream:
+        read_nmap_xml(
+            stream, lambda host: hosts.setdefault(host.address, []).append(host), plainly=False
+        )
+    return hosts

@@ -21,6 +21,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pipeline.engagement import fields, kinds
+from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.privacy import PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
@@ -219,6 +220,10 @@ class EngagementDocument(Strict):
         max_length=100,
         description="Endpoints known to be open: every run asks them, whatever it finds.",
         examples=[["192.0.2.1:443"]],
+    )
+    windows: WindowsDocument | None = Field(
+        default=None,
+        description="When scanning is allowed; all the time of the authorisation if left out.",
     )
     outputs: list[_Output] = Field(
         default_factory=lambda: list(USUAL_OUTPUTS),

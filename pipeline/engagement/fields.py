@@ -31,6 +31,16 @@ NEVER_TARGETS: Final = (
     (AddressSet.parse(["ff00::/8"]), "multicast addresses (ff00::/8)"),
 )
 
+WEEKDAYS: Final = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
+
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 # Fifteen characters is what Linux allows (IFNAMSIZ); a dash in front would be an option.
 INTERFACE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}")
@@ -46,6 +56,7 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT: Final = re.compile(
     _DAY.pattern + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_HOURS: Final = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LONGEST_NAME: Final = 253
 _LONGEST_RANGE: Final = 79  # two IPv6 addresses and a dash
@@ -117,6 +128,64 @@ def parse_moment(text: str, zone: tzinfo, *, end: bool) -> float:
     if not 0 <= seconds < 8e10:  # the year 4505: far enough, and never an overflow
         raise ValueError(f"lies too far from now (got {shown(text)})")
     return seconds
+
+
+def parse_weekdays(text: str) -> frozenset[int]:
+    """The days of ``mon``, ``mon-thu`` or ``sat-mon``; 0 is Monday."""
+    first, dash, last = text.partition("-")
+    begin, end = _weekday(first, text), _weekday(last if dash else first, text)
+    return frozenset((begin + number) % 7 for number in range((end - begin) % 7 + 1))
+
+
+def _weekday(word: str, text: str) -> int:
+    name = word.strip().lower()
+    for number, day in enumerate(WEEKDAYS):
+        if len(name) >= 3 and day.startswith(name):
+            return number
+    raise ValueError(f"is no day of the week; write mon, or mon-thu (got {shown(text)})")
+
+
+def parse_hours(text: str) -> tuple[int, int]:
+    """Minutes from midnight of ``22:00-05:00``; the end may be 24:00, or lie on the next day."""
+    found = _HOURS.fullmatch(text)
+    if not found:
+        raise ValueError(f"is not a time such as 22:00-05:00 (got {shown(text)})")
+    begin, end = (int(found[n]) * 60 + int(found[n + 1]) for n in (1, 3))
+    if begin >= 1440 or end > 1440 or int(found[2]) > 59 or int(found[4]) > 59:
+        raise ValueError(f"is no time of the day (got {shown(text)})")
+    if begin == end:
+        raise ValueError(f"is empty; the whole day is 00:00-24:00 (got {shown(text)})")
+    return begin, end or 1440
+
+
+def parse_blackout(text: str) -> tuple[datetime, datetime]:
+    """From and until of a day, or of two days or times with ``to`` between them.
+
+    A last day counts in full. The clock is that of the windows, so the result has no zone.
+    """
+    first, to, last = text.partition(" to ")
+    begin = _on_the_wall(first, text, end=False)
+    end = _on_the_wall(last if to else first, text, end=True)
+    if not to and _MOMENT.fullmatch(first):
+        raise ValueError(f"is a time without an end; write FROM to UNTIL (got {shown(text)})")
+    if end <= begin:
+        raise ValueError(f"ends before it begins (got {shown(text)})")
+    return begin, end
+
+
+def _on_the_wall(text: str, whole: str, *, end: bool) -> datetime:
+    try:
+        if _DAY.fullmatch(text):
+            midnight = datetime.fromisoformat(text)
+            return midnight + timedelta(days=1) if end else midnight
+        if (found := _MOMENT.fullmatch(text)) and not found["offset"]:
+            return datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"is no day of the calendar (got {shown(whole)})") from None
+    raise ValueError(
+        "must be days such as 2026-12-24, or 2026-12-24 to 2027-01-01, or times such as 2026-11-30 "
+        f"18:00 to 2026-12-01 06:00, on the clock of windows.timezone (got {shown(whole)})"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         rescan_packets_per_endpoint=rescan.packets_per_endpoint,
         rescan_packets=rescan.packets,
         canaries=tuple(sorted(set(document.canaries))),
+        hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
         privacy=document.privacy.value,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
@@ -12,6 +12,7 @@ from pipeline.model import Endpoint
 from pipeline.plan import Privacy
 from pipeline.ports import PortSet, PortSpec
 from pipeline.scope import Scope
+from pipeline.windows import Weekly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,35 @@ class Profile:
     sample: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Holidays:
+    """Public holidays of a country or a part of it: windows if ``opens``, else blackout."""
+
+    country: str
+    subdivision: str | None
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """An iCalendar file and what it held: its busy events are windows if ``opens``."""
+
+    path: Path
+    text: str
+    opens: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """When scanning is allowed, as the engagement says it; ``blackout`` are times in ``zone``."""
+
+    zone: tzinfo
+    weekly: tuple[Weekly, ...]
+    blackout: tuple[tuple[datetime, datetime], ...]
+    holidays: Holidays | None
+    calendar: Calendar | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
     """A file that went into the engagement, and the SHA-256 of what it held when it was read."""
@@ -131,7 +161,7 @@ class Engagement:
     ``text`` is what the file held and ``text_sha256`` the hash of its bytes; ``files`` are this
     file and all others that it names (target lists, own profile, authorisation document).
     ``include`` and ``exclude`` are the addresses alone: names join when they are resolved.
-    ``ports`` are those of TCP.
+    ``ports`` are those of TCP. Without ``hours`` all the time of the authorisation is a window.
     """
 
     client: str
@@ -157,6 +187,7 @@ class Engagement:
     rescan_packets_per_endpoint: int
     rescan_packets: int | None
     canaries: tuple[Endpoint, ...]
+    hours: Hours | None
     outputs: tuple[str, ...]
     privacy: Privacy
 

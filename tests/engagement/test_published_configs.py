@@ -20,6 +20,19 @@ from pipeline.errors import EngagementError
 Engage = Callable[[str | bytes], Engagement]
 Edit = Callable[..., str]
 
+EVENT = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example Ltd//EN
+BEGIN:VEVENT
+UID:1
+DTSTAMP:20261101T000000Z
+DTSTART:20261105T100000Z
+DTEND:20261105T120000Z
+END:VEVENT
+END:VCALENDAR
+"""
+
 CONFIGS = resources.folder("configs")
 
 
@@ -76,7 +89,9 @@ def test_the_template_shows_every_key(engage: Engage) -> None:
 def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path: Path) -> None:
     (tmp_path / "authorisation.pdf").write_bytes(b"x")
     (tmp_path / "targets.txt").write_text("192.0.2.77\n")
+    (tmp_path / "client.ics").write_text(EVENT)
     lines = []
+    in_windows = False
     for line in new_engagement(date(2026, 11, 1)).splitlines():
         body = line.lstrip()
         key = body.removeprefix("# ").removeprefix("- ").partition(":")[0].partition(" ")[0]
@@ -84,13 +99,18 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
             "timezone", "document", "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets",
         )  # fmt: skip
-        lines.append(line.replace("# ", "", 1) if offered else line)
+        in_windows = line.startswith(("# windows:", "#  ")) and (in_windows or "windows:" in line)
+        lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
     assert found.canaries
     assert found.vantage.source_address
     assert found.authorisation.document
     assert len(found.include_names) == 2
     assert (found.until_settled, found.rescan_error) == (7200.0, 0.01)
+    assert found.hours is not None
+    assert found.hours.holidays
+    assert found.hours.calendar
+    assert (len(found.hours.weekly), len(found.hours.blackout)) == (2, 2)
     assert (found.rescan_packets_per_endpoint, found.rescan_packets) == (500, 100_000)
 
 

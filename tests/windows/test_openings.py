@@ -220,7 +220,9 @@ def test_intervals_are_sorted_apart_from_each_other_and_inside_of_what_is_asked(
 
 @settings(max_examples=60)
 @given(cases())
-def test_nothing_is_open_that_would_be_closed_with_less_blackout(case: tuple[Rules, float, float]) -> None:
+def test_nothing_is_open_that_would_be_closed_with_less_blackout(
+    case: tuple[Rules, float, float],
+) -> None:
     rules, begin, end = case
     whole = Rules(zone=rules.zone, closed_days=rules.closed_days, closed_spans=rules.closed_spans)
     for opens, closes in openings(rules, begin, end):

@@ -55,6 +55,10 @@ class Lease:
         if self._ended is None:
             self._ended = self._clock()
 
+    def never_used(self) -> None:
+        """The task was not started: nothing was sent that could still count."""
+        self._ended = float("-inf")
+
     def counts_at(self, now: float) -> bool:
         """True while its packets may still fall into the current second."""
         return self._ended is None or now < self._ended + COOLING

@@ -2,7 +2,8 @@
 
 Batches flow: while one is being corroborated the next is being discovered, and a rescan that is
 due in an hour holds nobody up. A task starts when its time has come, a lease of the rate budget
-covers what it sends, and a place is free for its tool.
+covers what it sends, and a place is free for its tool. All of it happens inside windows: a task is
+started when it ends before the close, and what runs at the close is stopped and asked again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
 from pipeline.decide.standing import network_of
-from pipeline.errors import NotAdmitted, Refused, ToolError
+from pipeline.errors import Incomplete, NotAdmitted, OutsideWindow, Refused, ToolError
 from pipeline.executor import Executor
 from pipeline.ledger import Ledger
 from pipeline.model import (
@@ -35,7 +36,9 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.plan import Policy
+from pipeline.render.text import minute
 from pipeline.store.database import disk_full
+from pipeline.windows import ALWAYS, STOPPING, Openings
 
 SWEEPING_AT_ONCE: Final = 2
 HANDSHAKE_TASKS_AT_ONCE: Final = 32
@@ -45,6 +48,9 @@ PLANNING_SHARE: Final = 10.0
 """While anything runs, planning a large batch takes no more than a tenth of the time."""
 RETRY_AFTER: Final = 5.0
 """Seconds before a task that failed by itself is asked again."""
+LOOK_EVERY: Final = 0.25
+"""Seconds between two looks, while anything runs, at whether it still may."""
+_TOO_LONG: Final = "it was stopped at the close of the window, and no window is long enough for it"
 _URGENCY: Final = {
     StageName.PROBE: 0,
     StageName.RESCAN: 1,
@@ -66,6 +72,7 @@ class Progress:
 
     ``found``, ``confirmed`` and ``disputed`` count endpoints as of each batch's last planning;
     ``seconds_left`` is extrapolated from the batches that are done, ``None`` before the first.
+    ``paused_until`` is when the next window opens, while the run waits for it.
     """
 
     batches: int
@@ -80,23 +87,30 @@ class Progress:
     confirmed: int
     disputed: int
     seconds_left: float | None
+    paused_until: float | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Active:
     """A batch that somebody is working on. ``dirty``: its stages have to plan again, but not
-    before ``plan_again`` while anything of it is running."""
+    before ``plan_again`` while anything of it is running. ``rested``: time has passed in which
+    nothing could be asked."""
 
     batch: Batch
     waiting: dict[int, TaskRecord] = field(default_factory=dict)
     running: set[int] = field(default_factory=set)
     sweeping: bool = True
     dirty: bool = True
+    rested: bool = True
     plan_again: float = float("-inf")
 
 
 class Engine:
-    """Works off one run. ``clock`` is epoch seconds, ``permitted`` raises when time is up."""
+    """Works off one run. ``clock`` is epoch seconds, ``permitted`` raises when time is up.
+
+    ``openings`` is asked before every start; where it has none, the run ``waits`` for the next one,
+    or ends as incomplete.
+    """
 
     def __init__(
         self,
@@ -111,6 +125,8 @@ class Engine:
         permitted: Callable[[float], None],
         on_event: Callable[[str, str], None],
         on_progress: Callable[[Progress], None],
+        openings: Callable[[], Openings] = lambda: ALWAYS,
+        waits: bool = False,
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -122,6 +138,11 @@ class Engine:
         self._permitted = permitted
         self._on_event = on_event
         self._on_progress = on_progress
+        self._openings = openings
+        self._waits = waits
+        self._paused_until: float | None = None
+        self._closed = False
+        self._too_late: set[int] = set()
         self._active: dict[int, _Active] = {}
         self._ahead: list[Batch] = []
         self._done = 0
@@ -163,9 +184,11 @@ class Engine:
             while not self._finished():
                 self._wake.clear()
                 if not self._draining:
+                    self._permitted(self._clock())
                     self._activate()
                     self._plan()
-                    self._start_due()
+                    if self._is_open():
+                        self._start_due()
                 self._tell()
                 if self._finished():
                     break
@@ -178,6 +201,52 @@ class Engine:
         if self._failure is not None:
             raise self._failure
         return not self._active and not self._ahead
+
+    def _is_open(self) -> bool:
+        """Keep the hours: stop what runs when the window closes, and go on in the next one."""
+        now = self._clock()
+        openings = self._openings()
+        current = openings.now(now)
+        if current is None or now >= current[1] - STOPPING:
+            if self._jobs or self._active:
+                self._pause(openings, now)
+            return False
+        if self._paused_until is not None:
+            self._on_event("continued", "a window is open again")
+            self._paused_until = None
+            self._closed = False
+            self._stop_now = asyncio.Event()
+            self._too_late.clear()
+            for active in self._active.values():
+                self._spread(active, now)
+        return True
+
+    def _pause(self, openings: Openings, now: float) -> None:
+        later = openings.after(now)
+        if not later:
+            raise OutsideWindow(
+                "no further window opens while the authorisation is valid: nothing more is sent",
+                hint="have windows added to the engagement, then go on with `portproof resume`",
+            )
+        self._closed = True
+        opens = f"the next one opens {minute(later[0][0])} UTC"
+        if not self._waits:
+            raise Incomplete(f"the window has closed; {opens}")
+        if self._paused_until is None:
+            self._on_event("paused", f"no window is open; {opens}")
+        self._paused_until = later[0][0]
+        self._stop_now.set()
+
+    def _spread(self, active: _Active, now: float) -> None:
+        """Looks that came due while nothing could be asked keep their distance in time."""
+        active.rested = False
+        looks = {n: r for n, r in active.waiting.items() if r.task.purpose is Purpose.WATCH}
+        first = min((r.task.not_before for r in looks.values()), default=now)
+        if first < now:
+            self._ledger.postpone(looks, now - first)
+            for record in self._ledger.tasks(active.batch.number):
+                if record.number in looks:
+                    active.waiting[record.number] = record
 
     def _finished(self) -> bool:
         if self._failure is not None or self._draining:
@@ -216,6 +285,8 @@ class Engine:
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
         active.waiting = {r.number: r for r in records if r.state is TaskState.PLANNED}
         active.sweeping = any(_leads(r.task) for r in active.waiting.values())
+        if active.rested:
+            self._spread(active, self._clock())
         if not active.waiting and not active.running:
             self._ledger.finish_batch(active.batch.number)
             del self._active[active.batch.number]
@@ -225,20 +296,25 @@ class Engine:
 
     def _start_due(self) -> None:
         now = self._clock()
-        self._permitted(now)
         due = [
             record
             for active in self._active.values()
             for record in active.waiting.values()
-            if record.task.not_before <= now
+            if record.task.not_before <= now and record.number not in self._too_late
         ]
         due.sort(key=lambda r: (_URGENCY[r.task.stage], r.task.batch, r.number))
         for record in due:
             if not self._has_place(record.task):
                 continue
             lease = self._budget.lease(self._executor.demand(record.task))
-            if lease is not None:
-                self._start(record, lease)
+            if lease is None:
+                continue
+            seconds = self._executor.deadline(record.task, lease)
+            if self._openings().may_start(seconds, now):
+                self._start(record, lease, seconds)
+            else:
+                lease.never_used()
+                self._too_late.add(record.number)
 
     def _has_place(self, task: Task) -> bool:
         ours = task.method in _WITHOUT_COMMAND
@@ -257,7 +333,7 @@ class Engine:
             for record in self._jobs.values()
         )
 
-    def _start(self, record: TaskRecord, lease: Lease) -> None:
+    def _start(self, record: TaskRecord, lease: Lease, seconds: float) -> None:
         task = record.task
         name = f"{record.number:06d}-{record.attempt + 1}-{task.method}"
         folder = self._folder / name
@@ -276,7 +352,9 @@ class Engine:
         active = self._active[task.batch]
         del active.waiting[record.number]
         active.running.add(record.number)
-        job = asyncio.create_task(self._attend(record, attempt, lease, folder))
+        current = self._openings().now(self._clock())
+        fits = current is not None and self._clock() + seconds <= current[1]
+        job = asyncio.create_task(self._attend(record, attempt, lease, folder, fits=fits))
         self._jobs[job] = record
         job.add_done_callback(self._ended)
         self._on_event("task", f"{task.method} {describe(task)}")
@@ -284,6 +362,7 @@ class Engine:
     def _ended(self, job: asyncio.Task[None]) -> None:
         record = self._jobs.pop(job)
         self._tasks_done += 1
+        self._too_late.clear()  # with a larger share of the rate it may take less time
         active = self._active.get(record.task.batch)
         if active is not None:
             active.running.discard(record.number)
@@ -298,8 +377,14 @@ class Engine:
             self.stop_now()
         self._wake.set()
 
-    async def _attend(self, record: TaskRecord, attempt: int, lease: Lease, folder: Path) -> None:
-        """Carry out one attempt of one task and settle it."""
+    async def _attend(
+        self, record: TaskRecord, attempt: int, lease: Lease, folder: Path, *, fits: bool
+    ) -> None:
+        """Carry out one attempt of one task and settle it.
+
+        What does not fit into its window and is stopped at the close counts as failed.
+        """
+        stop = self._stop_now
 
         def progress(text: str) -> None:
             # masscan has sent everything and only listens: its share is free. Being wrong about
@@ -311,7 +396,7 @@ class Engine:
         try:
             with _room_on_disk(folder):
                 answer = await self._executor.carry_out(
-                    record.task, lease, folder, stop=self._stop_now, on_progress=progress
+                    record.task, lease, folder, stop=stop, on_progress=progress
                 )
         except (NotAdmitted, ToolError) as error:
             answer = Answer(complete=False, problem=error.what)
@@ -323,10 +408,14 @@ class Engine:
             raise
         finally:
             lease.give_back()
-        if self._draining and not answer.complete:
-            # Who stops us may have stopped the tool, too (a service manager signals everybody).
-            self._ledger.release(record.number, attempt, why="interrupted")
-            return
+        if not answer.complete and (self._draining or stop.is_set()):
+            if fits or not self._closed:
+                # Who stops us may have stopped the tool, too (a service manager signals everybody).
+                why = "the window closed" if self._closed else "interrupted"
+                if self._ledger.release(record.number, attempt, why=why) and not self._draining:
+                    self._requeue(record)
+                return
+            answer = Answer(complete=False, problem=_TOO_LONG)
         self._settle(record, attempt, answer, folder)
 
     def _settle_refused(self, record: TaskRecord, attempt: int, error: Refused) -> None:
@@ -392,10 +481,21 @@ class Engine:
         change = self._budget.next_change()
         if change is not None:
             times.append(self._budget.seconds_until(change))
+        openings = self._openings()
+        current = openings.now(now)
+        changes = (
+            [current[1] - STOPPING] if current else [opens for opens, _ in openings.after(now)]
+        )
+        times += [change - now for change in changes[:1] if change > now]
         # Once a second at least: the clock, the authorisation and the scope are looked at again.
         seconds = max(0.01, min([*times, 1.0]))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+        step = LOOK_EVERY if self._jobs else seconds
+        while seconds > 0 and not self._wake.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), min(seconds, step))
+            seconds -= step
+            if not self._draining:
+                self._permitted(self._clock())
 
     async def _join(self) -> None:
         while self._jobs:
@@ -424,6 +524,7 @@ class Engine:
                 confirmed=sum(tally[1] for tally in self._tally.values()),
                 disputed=sum(tally[2] for tally in self._tally.values()),
                 seconds_left=self._seconds_left(now),
+                paused_until=self._paused_until,
             )
         )
 

@@ -46,6 +46,8 @@ HANDSHAKES: Final = "handshakes.jsonl"
 DATAGRAMS: Final = "datagrams.jsonl"
 HANDSHAKES_AT_ONCE: Final = 256
 """Of one task, unless this machine has too few descriptors for so many sockets."""
+_PATIENCE: Final = 20.0
+"""Seconds that the last question of a task of our own may take: connecting, listening, speaking."""
 _EVIDENCE: Final = {
     Method.MASSCAN_SYN: masscan.OUTPUT,
     Method.HANDSHAKE: HANDSHAKES,
@@ -107,6 +109,16 @@ class Executor:
                 return nmap_udp.command(task, self.policy, lease, self._program("nmap"))
             case _:
                 return nmap.command(task, self.policy, lease, self._program("nmap"))
+
+    def deadline(self, task: Task, lease: Lease) -> float:
+        """Seconds after which a task with this lease has ended, one way or the other."""
+        command = self.command(task, lease)
+        if command is not None:
+            return command.deadline
+        demand = self.demand(task)
+        sending = max(demand.packets / lease.rate, demand.packets_to_a_host / lease.rate_per_host)
+        gently = task.endpoints / task.pace if task.pace else 0.0
+        return max(sending, gently) + _PATIENCE
 
     async def carry_out(
         self,

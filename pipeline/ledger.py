@@ -209,6 +209,16 @@ class Ledger:
             )
             return done.rowcount == 1
 
+    def postpone(self, numbers: Iterable[int], seconds: float) -> None:
+        """Ask tasks that wait so much later, as far as they still wait."""
+        table = schema.tasks
+        with self._store.transaction() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.number.in_(numbers), table.c.state == TaskState.PLANNED.value)
+                .values(not_before=table.c.not_before + seconds)
+            )
+
     def recover(self) -> int:
         """After a crash: put every running task back into the queue. Returns how many."""
         table = schema.tasks

@@ -54,6 +54,9 @@ _SPARE_ROOM: Final = 1 << 16
 _STOPPING: Final = ((signal.SIGINT, 3.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0))
 """Signals and the seconds to wait after each; with the rest below 8 seconds in all."""
 
+_HALTING: Final = ((signal.SIGINT, 0.8), (signal.SIGKILL, 0.5))
+"""The same for a tool whose answer nobody waits for any more: silent within two seconds."""
+
 # --- what may be asked of a tool ---------------------------------------------------------------
 
 _NOTHING: Final = None
@@ -314,8 +317,9 @@ async def run(
     last process of the tool is gone, even if this process is killed before (a lock, for example).
     ``on_progress`` gets each piece of progress text.
 
-    At the deadline, when ``stop`` is set, and on cancellation, the tool gets SIGINT, three seconds
-    later SIGTERM, three seconds later SIGKILL; that takes less than 8 seconds in all.
+    At the deadline the tool gets SIGINT, three seconds later SIGTERM, three seconds later SIGKILL;
+    that takes less than 8 seconds in all. When ``stop`` is set, and on cancellation, it gets SIGINT
+    and 0.8 seconds later SIGKILL.
 
     Raises :class:`ToolError` when the tool cannot be executed and :class:`DiskFull` when ``folder``
     cannot take our files, or was full when the tool ended: tools do not check what they write.
@@ -365,7 +369,7 @@ async def _attend(
         stopped = ended_by_us and (stop.is_set() or cancelled.is_set())
         timed_out = ended_by_us and not stopped and not child.trouble.is_set()
         if ended_by_us:
-            await child.end()
+            await child.end(_HALTING if stopped else _STOPPING)
         status = await child.collect()
         ended = time.time()
         _prove_room(folder)
@@ -457,9 +461,12 @@ class _Child:
         if stream.problem is not None:
             self.trouble.set()
 
-    async def end(self) -> None:
-        """Ask the tool to end, ever more firmly; then end everything ourselves."""
-        for number, patience in _STOPPING:
+    async def end(self, steps: Sequence[tuple[int, float]]) -> None:
+        """Ask the tool to end, ever more firmly; then end everything ourselves.
+
+        ``steps`` are signals and the seconds to wait after each.
+        """
+        for number, patience in steps:
             with contextlib.suppress(OSError):
                 os.write(self._life.fileno(), bytes((number,)))
             await _first_of((self.gone,), patience)

@@ -132,6 +132,9 @@ class Openings:
         return None
 
 
+ALWAYS: Final = Openings(((float("-inf"), float("inf")),))
+
+
 def _seconds(local: datetime) -> float:
     """A time on the wall, counted as if it were UTC."""
     return local.replace(tzinfo=UTC).timestamp()

@@ -32,6 +32,16 @@ class Workspace:
         """``portproof.db``."""
         return self.folder / "portproof.db"
 
+    @property
+    def stop_file(self) -> Path:
+        """``portproof.stop``: while it is there, whatever it holds, nothing is sent."""
+        return self.folder / "portproof.stop"
+
+    @property
+    def exclusions(self) -> Path:
+        """``portproof.exclude``: addresses that are left alone, one entry a line."""
+        return self.folder / "portproof.exclude"
+
     def run_folder(self, run_id: str) -> Path:
         """``runs/<run>``: reports, manifest and evidence of one run."""
         return self.folder / "runs" / run_id

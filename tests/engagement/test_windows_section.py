@@ -60,9 +60,7 @@ def test_without_windows_there_is_nothing_to_keep(engage: Engage, sound: str) ->
 
 def test_hours_are_on_the_clock_of_the_windows(windows: Windows) -> None:
     found = windows("timezone: Europe/Berlin", "open: [{days: thu, hours: 22:00-05:00}]")
-    assert told(found) == ["11-05 21:00 11-06 04:00", "11-12 21:00 11-13 04:00"] + [
-        "11-19 21:00 11-20 04:00"
-    ]
+    assert told(found, "2026-11-15") == ["11-05 21:00 11-06 04:00", "11-12 21:00 11-13 04:00"]
 
 
 def test_without_a_time_zone_it_is_the_clock_of_the_authorisation(
@@ -234,7 +232,6 @@ def test_no_bytes_of_a_calendar_crash_the_reader(
     door = Door(folder=folder)
     try:
         found = read_calendar("client.ics", door)
-    except (ValueError, Reported) as problem:
-        assert str(problem) or door.mistakes
-    else:
-        assert found.text
+    except (ValueError, Reported):
+        return
+    assert found.text.rstrip().endswith("END:VCALENDAR")

@@ -22,6 +22,7 @@ from pipeline.plan import Policy
 from pipeline.process import Command
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
+from pipeline.windows import ALWAYS, Openings
 from pipeline.wire import PACKETS_PER_HANDSHAKE
 from stages import NETWORK_STAGES
 from tests.decide.making import PLAN, POLICY, START
@@ -84,6 +85,7 @@ class FakeExecutor:
     clock: Callable[[], float]
     script: Script = lambda _task, _attempt: None
     seconds: Callable[[Task], float] = lambda _task: 1.0
+    longest: Callable[[Task], float] | None = None
     asked: list[Asked] = field(default_factory=list)
     watch: Callable[[], None] = lambda: None
 
@@ -98,6 +100,9 @@ class FakeExecutor:
 
     def command(self, task: Task, lease: Lease) -> Command | None:
         return None
+
+    def deadline(self, task: Task, lease: Lease) -> float:
+        return self.seconds(task) if self.longest is None else self.longest(task)
 
     async def carry_out(
         self,
@@ -168,6 +173,9 @@ class Playing:
     seconds: Callable[[Task], float] = lambda _task: 1.0
     permitted: Callable[[float], None] = lambda _now: None
     watch: Callable[[], None] = lambda: None
+    longest: Callable[[Task], float] | None = None
+    openings: Callable[[], Openings] = lambda: ALWAYS
+    waits: bool = False
     began: float = START
     events: list[tuple[str, str]] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
@@ -176,8 +184,9 @@ class Playing:
         self.ledger = Ledger(self.store, self.run)
         self._loop: Loop | None = None
         self.executor = FakeExecutor(
-            self.policy, self.network, self.clock, self.script, self.seconds, watch=self.watch
+            self.policy, self.network, self.clock, self.script, self.seconds, self.longest
         )
+        self.executor.watch = self.watch
         self.budget = Budget(self.policy.ceilings, self.clock)
         self.engine = Engine(
             ledger=self.ledger,
@@ -190,6 +199,8 @@ class Playing:
             permitted=self.permitted,
             on_event=lambda kind, text: self.events.append((kind, text)),
             on_progress=self.progress.append,
+            openings=self.openings,
+            waits=self.waits,
         )
 
     def clock(self) -> float:

@@ -123,6 +123,7 @@ def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:
         ("packets per second", str(policy.ceilings.rate)),
         ("packets per second and host", str(policy.ceilings.rate_per_host)),
         ("commands at once", str(policy.concurrency)),
+        *((("windows", "; ".join(plan.windows)),) if plan.windows else ()),
     )
 
 

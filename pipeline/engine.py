@@ -20,7 +20,7 @@ from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
 from pipeline.decide.standing import network_of
 from pipeline.errors import Incomplete, NotAdmitted, OutsideWindow, Refused, ToolError
-from pipeline.executor import Executor
+from pipeline.executor import NOT_IN_SCOPE, Executor
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Answer,
@@ -425,7 +425,7 @@ class Engine:
             record.number,
             attempt,
             observations=(),
-            holes=_whole(record.task, "no longer in the scope"),
+            holes=_whole(record.task, NOT_IN_SCOPE),
             outcome=error.what,
             now=self._clock(),
             failed=True,

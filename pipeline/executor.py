@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +42,8 @@ from pipeline.scope import Scope
 from pipeline.tools import datagram, handshake, masscan, nmap, nmap_udp
 from pipeline.wire import HandshakeResult
 
+NOT_IN_SCOPE: Final = "no longer in the scope"
+"""The reason of a hole where an address was excluded after the task had been planned."""
 HANDSHAKES: Final = "handshakes.jsonl"
 DATAGRAMS: Final = "datagrams.jsonl"
 HANDSHAKES_AT_ONCE: Final = 256
@@ -129,7 +131,16 @@ class Executor:
         stop: asyncio.Event,
         on_progress: Callable[[str], None],
     ) -> Answer:
-        """Ask, and read the answer. Raises :class:`ToolError`, ``DiskFull`` or ``NotAdmitted``."""
+        """Ask, and read the answer. Raises :class:`ToolError`, ``DiskFull`` or ``NotAdmitted``.
+
+        What the scope excludes by now is left out, and a hole in the answer.
+        """
+        out = task.targets.addresses - self.scope().admitted
+        if out and out != task.targets.addresses:
+            rest = replace(task, targets=task.targets.only(task.targets.addresses - out))
+            answer = await self.carry_out(rest, lease, folder, stop=stop, on_progress=on_progress)
+            left_out = tuple(Hole(address=a, ports=None, reason=NOT_IN_SCOPE) for a in out)
+            return replace(answer, holes=(*answer.holes, *left_out))
         command = self.command(task, lease)
         if command is None:
             ask = self._datagrams if task.method is Method.DATAGRAM else self._handshakes

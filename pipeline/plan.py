@@ -152,6 +152,10 @@ class RunPlan:
     imported: tuple[ImportedFile, ...] = ()
     decided: bool = False
     privacy: Privacy = field(default_factory=Privacy)
+    openings: tuple[tuple[float, float], ...] | None = None
+    """The windows from the start on, in UTC; ``None`` when the authorisation is all there is."""
+    windows: tuple[str, ...] = ()
+    """The windows in words."""
 
     @property
     def scope(self) -> Scope:

@@ -87,6 +87,11 @@ def clipped(spans: Iterable[Span], begin: float, end: float) -> tuple[Span, ...]
     return tuple((opens, closes) for opens, closes in cut if opens < closes)
 
 
+def without(spans: Iterable[Span], closed: Iterable[Span]) -> tuple[Span, ...]:
+    """What is left of some sorted, disjoint spans."""
+    return tuple(_minus(spans, _joined(closed)))
+
+
 @dataclass(frozen=True, slots=True)
 class Openings:
     """Sorted, disjoint intervals, and where an instant stands among them."""

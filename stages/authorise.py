@@ -12,6 +12,7 @@ from pipeline.datagrams import GUESSED_PORTS, QUESTION_PORTS
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import Ceilings, batch_size
 from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
+from pipeline.engagement.calendars import described, openings_of
 from pipeline.errors import ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Policy, RunPlan
@@ -72,6 +73,8 @@ def authorise(
         seed=seed,
         notes=notes,
         privacy=engagement.privacy,
+        openings=openings_of(engagement, now),
+        windows=described(engagement.hours),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import comparing, exporting, importing, looking, scanning, starting
+from pipeline.cli import comparing, exporting, importing, looking, ordering, scanning, starting
 
 app = typer.Typer(
     name="portproof",
@@ -44,6 +44,8 @@ for command in (
     starting.check,
     scanning.run,
     scanning.resume,
+    ordering.stop,
+    ordering.exclude,
     looking.runs,
     looking.show,
     looking.report,

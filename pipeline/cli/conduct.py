@@ -14,23 +14,35 @@ from pipeline.addresses import Address
 from pipeline.assembly import assemble
 from pipeline.budget import Budget
 from pipeline.cli.console import Console
-from pipeline.cli.narrowing import current_scope
+from pipeline.cli.narrowing import Current
 from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
+from pipeline.engagement.calendars import described, openings_of
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
-from pipeline.errors import Error, Incomplete, NotAuthorised, Refused, ToolError, UsageError
+from pipeline.errors import (
+    Error,
+    Incomplete,
+    NotAdmitted,
+    NotAuthorised,
+    OutsideWindow,
+    Refused,
+    ToolError,
+    UsageError,
+)
 from pipeline.evidence import keep_all
 from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, Verdict, VerdictKind
+from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
-from pipeline.render.text import visible
+from pipeline.render.text import minute, visible
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import raise_open_files, survey
+from pipeline.windows import STOPPING, Openings
 from pipeline.wire import resolve
 from pipeline.workspace import Workspace, new_run_id
 from stages import NETWORK_STAGES
@@ -62,8 +74,17 @@ def resolver(name: str) -> tuple[Address, ...]:
         return ()
 
 
-def make_plan(engagement: Engagement, store: Store | None, *, now: float) -> RunPlan:
-    """Authorise a new run: what it may ask, and how. Nothing is sent to a target."""
+def make_plan(
+    engagement: Engagement,
+    store: Store | None,
+    *,
+    now: float,
+    workspace: Workspace | None = None,
+) -> RunPlan:
+    """Authorise a new run: what it may ask, and how. Nothing is sent to a target.
+
+    What `portproof exclude` left alone in the workspace stays out.
+    """
     if visible(str(engagement.path)) != str(engagement.path):
         # The run keeps the path as text, and the report and the terminal show it.
         raise UsageError(
@@ -71,20 +92,61 @@ def make_plan(engagement: Engagement, store: Store | None, *, now: float) -> Run
             where=str(engagement.path),
             hint="rename the file or its folder",
         )
+    left_alone = exclusions(workspace) if workspace else ()
+    exclude = engagement.exclude | excluded(left_alone)
+    if not engagement.include_names and not engagement.include - exclude:
+        raise NotAdmitted(
+            "nothing is left to ask: everything is excluded", where=str(engagement.path)
+        )
     previous = store.previous_complete(engagement.name) if store else None
-    return authorise(
-        engagement,
+    plan = authorise(
+        replace(engagement, exclude=exclude),
         survey(),
         now=now,
         resolver=resolver,
         seed=int(now) & 0x7FFFFFFF,
         previous_run=previous.number if previous else None,
     )
+    notes = tuple(f"excluded by `portproof exclude`: {one}" for one in left_alone)
+    return replace(plan, notes=plan.notes + notes)
 
 
-def start(engagement: Engagement, workspace: Workspace, store: Store, *, now: float) -> RunRecord:
-    """File a new run with its batches; nothing is sent yet."""
-    plan = make_plan(engagement, store, now=now)
+def require_window(plan: RunPlan, *, now: float) -> None:
+    """Raise :class:`OutsideWindow` with the time of the next one, unless a window is open."""
+    openings = openings_in(plan)
+    current = openings.now(now)
+    if current is not None and now < current[1] - STOPPING:
+        return
+    later = openings.after(now)
+    if not later:
+        raise OutsideWindow(
+            "no window is open, and none opens while the authorisation is valid",
+            where=plan.engagement_file,
+        )
+    raise OutsideWindow(
+        f"no window is open; the next one opens {minute(later[0][0])} UTC",
+        where=plan.engagement_file,
+        hint="come back then, or let it wait: --wait-for-window",
+    )
+
+
+def openings_in(plan: RunPlan) -> Openings:
+    """When a plan allows scanning, as it was made."""
+    whole = ((plan.authorised_from, plan.authorised_until),)
+    return Openings(whole if plan.openings is None else plan.openings)
+
+
+def start(
+    engagement: Engagement, workspace: Workspace, store: Store, *, now: float, waits: bool = False
+) -> RunRecord:
+    """File a new run with its batches; nothing is sent yet.
+
+    Raises :class:`OutsideWindow` outside of every window, unless the run ``waits`` for one.
+    """
+    require_not_stopped(workspace)
+    plan = make_plan(engagement, store, now=now, workspace=workspace)
+    if not waits:
+        require_window(plan, now=now)
     run = store.create_run(plan, run_id=new_run_id(now), now=now)
     _file_batches(run, store, engagement.canaries)
     return run
@@ -123,23 +185,33 @@ class Outcome:
 
 
 def conduct(
-    run: RunRecord, workspace: Workspace, store: Store, console: Console, *, lock: int
+    run: RunRecord,
+    workspace: Workspace,
+    store: Store,
+    console: Console,
+    *,
+    lock: int,
+    waits: bool = False,
 ) -> Outcome:
     """Ask until nothing is left to ask, then decide, compare, report and deliver.
 
-    Raises :class:`Incomplete` when it was interrupted, and what made it impossible to go on; what
+    ``waits``: for the next window, whenever one closes. Raises :class:`Incomplete` when it was
+    interrupted or does not wait, and what made it impossible to go on; what
     was finished is then on file, reported as far as it goes, and the run can be resumed.
     """
     folder = workspace.run_folder(run.id)
     try:
         make_private_folder(folder / "tasks")
-        finished = asyncio.run(_network_half(run, store, console, folder, lock))
+        finished = asyncio.run(
+            _network_half(run, workspace, store, console, lock=lock, waits=waits)
+        )
         failure = _nothing_asked(run, store, folder) if finished else None
         if finished and failure is None:
             return _close(run, store, folder)
     except Error as error:
         _leave(run, store, folder, because=error.what)
-        console.event("stopped", f"{how_to_resume(run, workspace)} once this is put right")
+        when = "then" if isinstance(error, Incomplete) else "once this is put right"
+        console.event("stopped", f"{how_to_resume(run, workspace)} {when}")
         raise
     if failure is not None:
         _leave(run, store, folder, because=failure.what)
@@ -206,7 +278,13 @@ def _leave(run: RunRecord, store: Store, folder: Path, *, because: str) -> None:
 
 
 async def _network_half(
-    run: RunRecord, store: Store, console: Console, folder: Path, lock: int
+    run: RunRecord,
+    workspace: Workspace,
+    store: Store,
+    console: Console,
+    *,
+    lock: int,
+    waits: bool,
 ) -> bool:
     plan = run.plan
     ledger = Ledger(store, run)
@@ -214,7 +292,8 @@ async def _network_half(
     ended = (TaskState.SETTLED, TaskState.FAILED)
     settled = [record for record in ledger.tasks() if record.state in ended]
     redactor = Redactor.of(plan.privacy.redact)
-    keep_all(folder / "tasks", (r.evidence for r in settled), redactor, plan.privacy.evidence)
+    tasks = workspace.run_folder(run.id) / "tasks"
+    keep_all(tasks, (r.evidence for r in settled), redactor, plan.privacy.evidence)
     if again:
         console.event("recovered", f"{again} task(s) were cut off and will be asked again")
 
@@ -223,11 +302,14 @@ async def _network_half(
             store.add_event(run.number, kind, text, now=time.time())
         console.event(kind, text)
 
+    current = Current(
+        plan, workspace, tell=lambda text: on_event("engagement", text), clock=time.time
+    )
     engine = Engine(
         ledger=ledger,
         executor=Executor(
             policy=plan.policy,
-            scope=current_scope(plan, lambda text: on_event("engagement", text)),
+            scope=current.scope,
             programs=_programs(plan),
             excluded=plan.excluded,
             seed=plan.seed,
@@ -238,10 +320,12 @@ async def _network_half(
         ),
         policy=plan.policy,
         stages=NETWORK_STAGES,
-        folder=folder / "tasks",
+        folder=tasks,
         budget=Budget(plan.policy.ceilings, time.monotonic),
         clock=time.time,
-        permitted=_permitted(plan),
+        permitted=_permitted(plan, workspace),
+        openings=current.openings,
+        waits=waits,
         on_event=on_event,
         on_progress=console.progress,
     )
@@ -305,9 +389,11 @@ def _on_interrupt(engine: Engine, console: Console) -> None:
         loop.add_signal_handler(number, interrupted)
 
 
-def _permitted(plan: RunPlan) -> Callable[[float], None]:
+def _permitted(plan: RunPlan, workspace: Workspace) -> Callable[[float], None]:
     def check(now: float) -> None:
-        if not plan.authorised_from <= now < plan.authorised_until:
+        require_not_stopped(workspace)
+        # What runs has to be silent when the authorisation ends.
+        if not plan.authorised_from <= now < plan.authorised_until - STOPPING:
             raise NotAuthorised(
                 "the authorisation is not valid any more: nothing more is sent",
                 hint="have it renewed; `portproof resume` goes on within the new validity",
@@ -316,12 +402,14 @@ def _permitted(plan: RunPlan) -> Callable[[float], None]:
     return check
 
 
-def renewed(run: RunRecord, *, now: float) -> RunRecord:
-    """The run as it may go on now: within the validity that the engagement file has by now.
+def renewed(run: RunRecord, workspace: Workspace, *, now: float, waits: bool = False) -> RunRecord:
+    """The run as it may go on now: within validity and windows that the engagement has by now.
 
-    Raises ``NotAuthorised`` outside of it, and :class:`Refused` when the file has become one
-    about another engagement.
+    Raises ``NotAuthorised`` outside of the validity, ``OutsideWindow`` outside of every window
+    unless the run ``waits`` for one, and :class:`Refused` when everything is stopped, or the file
+    has become one about another engagement.
     """
+    require_not_stopped(workspace)
     path = Path(run.plan.engagement_file)
     if path.exists():
         engagement = load(path)
@@ -340,7 +428,11 @@ def renewed(run: RunRecord, *, now: float) -> RunRecord:
                 run.plan,
                 authorised_from=allowed.valid_from,
                 authorised_until=allowed.valid_until,
+                openings=openings_of(engagement, now),
+                windows=described(engagement.hours),
             ),
         )
-    _permitted(run.plan)(now)
+    _permitted(run.plan, workspace)(now)
+    if not waits:
+        require_window(run.plan, now=now)
     return run

@@ -137,7 +137,12 @@ class Console:
         if len(progress.running) > _RUNNING:
             more = len(progress.running) - _RUNNING
             lines.append(Text(f"  and {more} more", style="cyan"))
-        if progress.waiting_until is not None:
+        if progress.paused_until is not None:
+            opens = datetime.fromtimestamp(progress.paused_until, UTC)
+            lines.append(
+                Text(f"  paused: the next window opens {opens:%Y-%m-%d %H:%M} UTC", style="yellow")
+            )
+        elif progress.waiting_until is not None:
             seconds = max(0, progress.waiting_until - time.time())
             lines.append(Text(f"  next re-scan in {seconds:.0f} s", style="yellow"))
         if progress.seconds_left is not None:

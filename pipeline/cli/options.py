@@ -24,6 +24,12 @@ Here = Annotated[
     Path,
     typer.Option("--workspace", help="The workspace, with its portproof.db."),
 ]
+WaitForWindow = Annotated[
+    bool,
+    typer.Option(
+        "--wait-for-window", help="Outside of the windows wait for the next one; do not stop."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only troubles, no progress.")]
 RunReference = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, `last`, or `last~2` for two before it.")

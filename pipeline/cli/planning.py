@@ -26,15 +26,17 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.text import counted, duration, listed
+from pipeline.render.text import counted, duration, iso, listed
 from pipeline.tools import masscan
 from pipeline.tools.nmap import packets_per_probe
 from pipeline.vantage import survey
+from pipeline.windows import Openings
 from stages import discover
 from stages.authorise import batches
 
 _SHOWN = 8
 _LISTED = 100
+_WINDOWS = 3
 
 _BY_ITSELF = "(a plain connection by portproof itself, which then listens)"
 _ASKED_BY_ITSELF = "(questions by portproof itself, each in the protocol of its port)"
@@ -79,7 +81,7 @@ def _estimate(plan: RunPlan, executor: Executor) -> _Estimate:
     return found
 
 
-def preview(plan: RunPlan) -> dict[str, Any]:
+def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[str, Any]:
     """A run's plan as plain data. Probes and seconds are those of discovery alone.
 
     ``discovery_commands`` are the first hundred.
@@ -105,10 +107,33 @@ def preview(plan: RunPlan) -> dict[str, Any]:
         "methods": list(dict.fromkeys((*discovery.methods, *_methods(plan.policy)))),
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
+        "stopped": stopped,
+        "windows": _windows(plan, discovery.seconds, now) if plan.windows else None,
         "canary_ports": str(discovery.canaries),
         "discovery_commands": discovery.lines,
         "discovery_command_count": discovery.commands,
         "follow_up_commands": list(_follow_ups(plan, executor)),
+    }
+
+
+def _windows(plan: RunPlan, seconds: float, now: float) -> dict[str, Any]:
+    """When the run may go on, and when it would be done if nothing had to be asked again.
+
+    ``needs`` is discovery and the delays of the re-scans, in seconds.
+    """
+    openings = Openings(plan.openings or ())
+    current = openings.now(now)
+    needs = seconds + sum(plan.policy.rescan_delays)
+    done = openings.finish(needs, now)
+    following = ([current] if current else []) + list(openings.after(now))
+    used = sum(opens < done for opens, _ in following) if done else len(following)
+    return {
+        "rules": list(plan.windows),
+        "open": current is not None,
+        "next": [[iso(opens), iso(closes)] for opens, closes in following[:_WINDOWS]],
+        "needs": round(needs),
+        "windows_needed": used if done else None,
+        "done": iso(done) if done else None,
     }
 
 
@@ -244,8 +269,11 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     )
     yield f"methods     {', '.join(found['methods'])}"
     yield f"re-scans    {'after ' + ', '.join(delays) if delays else 'none'}"
+    yield from _window_lines(found)
     for note in found["notes"]:
         yield f"note        {note}"
+    if found["stopped"]:
+        yield f"stopped     {found['stopped']}: nothing is sent until `portproof stop --lift`"
     yield ""
     if found["canary_ports"]:
         yield (
@@ -267,6 +295,32 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
         "each of which may cost several packets. No host gets more than its own limit: either the "
         "hosts of the batch share the rate, or --scan-delay holds it."
     )
+
+
+def _window_lines(found: dict[str, Any]) -> Iterator[str]:
+    hours = found["windows"]
+    if not hours:
+        return
+    yield f"windows     {'; '.join(hours['rules'])}"
+    for number, (opens, closes) in enumerate(hours["next"]):
+        when = "open since" if hours["open"] and number == 0 else "from"
+        yield f"            {when} {_plain(opens)} until {_plain(closes)} UTC"
+    if not hours["next"]:
+        yield "            none opens while the authorisation is valid"
+        return
+    needs = f"about {duration(hours['needs'])} of discovery and re-scan delays"
+    match hours["windows_needed"]:
+        case None:
+            yield f"            {needs} do not fit into the windows that are left"
+        case 1:
+            first = "this one" if hours["open"] else "the first of them"
+            yield f"            {needs} fit into {first}: done {_plain(hours['done'])} UTC"
+        case several:
+            yield f"            {needs} take {several} windows: done {_plain(hours['done'])} UTC"
+
+
+def _plain(time: str) -> str:
+    return f"{time[:10]} {time[11:16]}"
 
 
 def _short(line: str) -> str:

@@ -25,7 +25,7 @@ def unfinished(run: RunRecord, workspace: Workspace) -> str:
     match run.state:
         case RunState.COMPLETE:
             return ""
-        case RunState.RUNNING if _in_use(workspace):
+        case RunState.RUNNING if in_use(workspace):
             return f"run {run.id} is still running: {so_far}"
         case _:
             why = run.stopped_because or "it was killed, or this machine went down"
@@ -34,7 +34,7 @@ def unfinished(run: RunRecord, workspace: Workspace) -> str:
             )
 
 
-def _in_use(workspace: Workspace) -> bool:
+def in_use(workspace: Workspace) -> bool:
     """True while somebody holds the workspace's lock; looks without taking it away."""
     try:
         with (workspace.folder / "portproof.lock").open("rb") as lock:

@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     Here,
     OutputFormat,
     Quiet,
+    WaitForWindow,
     WorkspaceFolder,
     existing_database,
     seconds_of,
@@ -41,6 +42,7 @@ def run(
             help="Repeat the last re-scan this long, such as 30m, while endpoints are in doubt.",
         ),
     ] = "",
+    wait_for_window: WaitForWindow = False,
     quiet: Quiet = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
@@ -60,9 +62,9 @@ def run(
     place = workspace_of(engagement, workspace)
     console = Console(quiet=quiet)
     with place.lock(now=now) as lock, Store(place.database) as store:
-        record = start(loaded, place, store, now=now)
+        record = start(loaded, place, store, now=now, waits=wait_for_window)
         _introduce(console, record.id, record.plan.notes)
-        outcome = conduct(record, place, store, console, lock=lock)
+        outcome = conduct(record, place, store, console, lock=lock, waits=wait_for_window)
     return _conclude(outcome, console, output)
 
 
@@ -72,6 +74,7 @@ def resume(
         typer.Argument(metavar="[RUN]", help="The run to go on with; else the newest unfinished."),
     ] = "",
     workspace: Here = Path(),
+    wait_for_window: WaitForWindow = False,
     quiet: Quiet = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
@@ -102,11 +105,11 @@ def resume(
             raise UsageError(
                 f"run {record.id} was imported, and nothing is sent for it", hint="import it again"
             )
-        record = renewed(record, now=now)
+        record = renewed(record, place, now=now, waits=wait_for_window)
         begin_again(record, store)
         store.set_state(record.number, RunState.RUNNING)
         console.event("resumed", f"run {record.id}")
-        outcome = conduct(record, place, store, console, lock=lock)
+        outcome = conduct(record, place, store, console, lock=lock, waits=wait_for_window)
     return _conclude(outcome, console, output)
 
 

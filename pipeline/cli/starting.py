@@ -56,17 +56,19 @@ def check(
     from pipeline.cli.conduct import make_plan
     from pipeline.cli.planning import preview, preview_lines
     from pipeline.engagement import load
+    from pipeline.orders import stopped
     from pipeline.store.runs import Store
 
     now = time.time()
     loaded = load(engagement, now=now)
-    database = workspace_of(engagement, workspace).database
+    place = workspace_of(engagement, workspace)
+    database = place.database
     if database.exists():
         with Store(database) as store:
-            plan = make_plan(loaded, store, now=now)
+            plan = make_plan(loaded, store, now=now, workspace=place)
     else:
-        plan = make_plan(loaded, None, now=now)
-    found = preview(plan)
+        plan = make_plan(loaded, None, now=now, workspace=place)
+    found = preview(plan, now=now, stopped=stopped(place))
     if output is Format.JSON:
         print(json.dumps(found, indent=1))
     else:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pipeline.budget import Budget, Demand, Lease
-from pipeline.cli.conduct import make_plan
+from pipeline.cli.conduct import make_plan, require_window
 from pipeline.cli.edge import printing
 from pipeline.cli.endpoints import read_endpoint
 from pipeline.cli.options import Format, workspace_of
@@ -35,6 +35,7 @@ from pipeline.model import (
     Verdict,
     VerdictKind,
 )
+from pipeline.orders import require_not_stopped
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
 from pipeline.redact import Redactor
@@ -79,7 +80,9 @@ def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Forma
     now = time.time()
     engagement = load(file, now=now)
     place = workspace_of(file, workspace)
-    plan = make_plan(engagement, None, now=now)
+    require_not_stopped(place)
+    plan = make_plan(engagement, None, now=now, workspace=place)
+    require_window(plan, now=now)
     endpoint = read_endpoint(text, dict(plan.names))
     plan.scope.admit(endpoint.address)
     # Two runs at a time would add up their rates; a manual check is no exception.

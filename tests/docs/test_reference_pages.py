@@ -70,6 +70,9 @@ def _parts(schema: dict[str, Any], key: dict[str, Any]) -> Iterator[tuple[dict[s
         yield schema["$defs"][key["$ref"].rpartition("/")[2]], ""
     for entry in key.get("oneOf", ()):
         yield from _parts(schema, entry)
+    if "$ref" in key.get("items", {}):
+        for inner, _ in _parts(schema, key["items"]):
+            yield inner, "[]"
     for entry in key.get("items", {}).get("oneOf", ()):
         for inner, _ in _parts(schema, entry):
             yield inner, "[]"

@@ -28,7 +28,7 @@ from pipeline.model import (
 )
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.document import Completeness, Event, Finding, Gap, RunDocument
+from pipeline.render.document import AuditHead, Completeness, Event, Finding, Gap, RunDocument
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.store.spells import histories, occasions
@@ -77,6 +77,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         neighbourhoods=neighbourhoods(evidence),
         refusals=evidence.refusals,
         completeness=_completeness(run, evidence),
+        audit=_audit(store, run),
         trends=told,
     )
 
@@ -103,6 +104,14 @@ def _history(store: Store, run: RunRecord) -> tuple[Trends | None, dict[Endpoint
 def _first_seen(verdict: Verdict, run: RunRecord, opened: Mapping[Endpoint, float]) -> float | None:
     """From the history; what is open in a run that is no part of it yet, is open since that run."""
     return opened.get(verdict.endpoint, run.started if verdict.kind in OPEN else None)
+
+
+def _audit(store: Store, run: RunRecord) -> AuditHead | None:
+    known = store.audit(run.number)
+    if known is None or known.printed is None:
+        return None
+    head = known.printed
+    return AuditHead(lines=head.lines, sha256=head.sha256, signed=bool(run.plan.signing_key))
 
 
 def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -345,6 +346,7 @@ class Engine:
                 rate=lease.rate,
                 evidence=name,
                 now=self._clock(),
+                packets=math.ceil(self._executor.demand(task).packets),
             )
         except BaseException:
             lease.give_back()

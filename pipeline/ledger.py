@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from pipeline.audit import telling
+from pipeline.audit.trail import TASK_ENDED, TASK_STARTED, Trail
 from pipeline.model import (
     Aftermath,
     Batch,
@@ -52,14 +54,22 @@ from pipeline.store.runs import Store
 class Ledger:
     """The ledger of one run. ``scope`` is the run's own: every task in it lay inside once.
 
-    What services said is filed without secrets, whoever heard it.
+    What services said is filed without secrets, whoever heard it. ``trail`` is the run's record,
+    which hears what became of each task once it is filed.
     """
 
-    def __init__(self, store: Store, run: RunRecord, scope: Scope | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run: RunRecord,
+        scope: Scope | None = None,
+        trail: Trail | None = None,
+    ) -> None:
         self._store = store
         self._run = run.number
         self._scope = scope or run.plan.scope
         self._redactor = Redactor.of(run.plan.privacy.redact)
+        self._trail = trail
 
     def add_batches(self, batches: Iterable[Batch]) -> None:
         """File the batches of a new run, all or none."""
@@ -107,10 +117,18 @@ class Ledger:
             connection.execute(upsert(schema.tasks).on_conflict_do_nothing(), rows)
 
     def start(
-        self, number: int, *, argv: Sequence[str], rate: float | None, evidence: str, now: float
+        self,
+        number: int,
+        *,
+        argv: Sequence[str],
+        rate: float | None,
+        evidence: str,
+        now: float,
+        packets: int | None = None,
     ) -> int:
         """Note that a task is about to be sent, and return the number of this attempt.
 
+        ``packets`` is what it may send at most, for the record.
         Raises ``ValueError`` for a task that does not wait: somebody else is asking it, or did.
         """
         table = schema.tasks
@@ -131,7 +149,10 @@ class Ledger:
             if started.rowcount != 1:
                 raise ValueError(f"task {number} does not wait to be asked")
             query = select(table.c.attempt).where(table.c.number == number)
-            return int(connection.execute(query).scalar_one())
+            attempt = int(connection.execute(query).scalar_one())
+        if self._trail is not None:
+            self._trail.add(TASK_STARTED, telling.started(self._record(number), packets))
+        return attempt
 
     def settle(
         self,
@@ -154,6 +175,7 @@ class Ledger:
         """
         table = schema.tasks
         state = TaskState.FAILED if failed else TaskState.SETTLED
+        observations, holes = tuple(observations), tuple(holes)
         with self._store.transaction() as connection:
             done = connection.execute(
                 update(table)
@@ -172,7 +194,11 @@ class Ledger:
             if done.rowcount != 1:
                 return False
             self._replace_answers(connection, number, observations, holes, refusals)
-            return True
+        if self._trail is not None:
+            counts = {"observations": len(observations), "holes": len(holes)}
+            self._trail.add(TASK_ENDED, telling.ended(self._record(number), **counts))
+            self._trail.settle()
+        return True
 
     def put_back(self, number: int, attempt: int, *, why: str, not_before: float) -> bool:
         """A task failed and is to be asked again after ``not_before``; False when stale."""
@@ -192,7 +218,7 @@ class Ledger:
                     failures=table.c.failures + 1,
                 )
             )
-            return done.rowcount == 1
+        return self._let_go(done.rowcount, number, attempt, why)
 
     def release(self, number: int, attempt: int, *, why: str) -> bool:
         """A task was cut off through no fault of its own: it waits to be asked again."""
@@ -207,7 +233,14 @@ class Ledger:
                 )
                 .values(state=TaskState.PLANNED.value, outcome=why)
             )
-            return done.rowcount == 1
+        return self._let_go(done.rowcount, number, attempt, why)
+
+    def _let_go(self, changed: int, number: int, attempt: int, why: str) -> bool:
+        """True when the task waits again; the record hears of it."""
+        if changed and self._trail is not None:
+            told = {"task": number, "attempt": attempt, "why": self._redactor.text(why)}
+            self._trail.add("task-put-back", told)
+        return changed == 1
 
     def postpone(self, numbers: Iterable[int], seconds: float) -> None:
         """Ask tasks that wait so much later, as far as they still wait."""
@@ -232,7 +265,9 @@ class Ledger:
                     outcome="interrupted",
                 )
             )
-            return done.rowcount
+        if done.rowcount and self._trail is not None:
+            self._trail.add("recovered", {"tasks": done.rowcount})
+        return done.rowcount
 
     def tasks(self, batch: int | None = None) -> tuple[TaskRecord, ...]:
         """The tasks of the run, or of one batch, in the order they were filed."""
@@ -258,6 +293,11 @@ class Ledger:
         with self._store.reading() as connection:
             found = connection.execute(query.where(schema.tasks.c.run == self._run))
             return tuple((line.task, _refusals(line)) for line in found)
+
+    def _record(self, number: int) -> TaskRecord:
+        query = select(schema.tasks).where(schema.tasks.c.number == number)
+        with self._store.reading() as connection:
+            return self._task(connection.execute(query).one())
 
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""

@@ -152,6 +152,8 @@ class RunPlan:
     imported: tuple[ImportedFile, ...] = ()
     decided: bool = False
     privacy: Privacy = field(default_factory=Privacy)
+    signing_key: str = ""
+    """The path of the SSH key that signs the seal of the run; empty when nobody signs."""
     openings: tuple[tuple[float, float], ...] | None = None
     """The windows from the start on, in UTC; ``None`` when the authorisation is all there is."""
     windows: tuple[str, ...] = ()

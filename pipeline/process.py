@@ -50,6 +50,7 @@ _LINE_LIMIT: Final = 4096
 _READ_SIZE: Final = 1 << 16
 _PIPE_SIZE: Final = 1 << 20
 _SPARE_ROOM: Final = 1 << 16
+_SIGNING: Final = 20.0
 
 _STOPPING: Final = ((signal.SIGINT, 3.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0))
 """Signals and the seconds to wait after each; with the rest below 8 seconds in all."""
@@ -213,7 +214,7 @@ class Finished:
 # --- finding and asking the tools --------------------------------------------------------------
 
 
-def find_program(name: str) -> Path:
+def find_program(name: str, *, package: str = "") -> Path:
     """The absolute path of a tool. Raises :class:`ToolError` that says what to install.
 
     Searches ``PATH`` and then the usual system folders: ``/usr/sbin`` is not on the path of
@@ -223,7 +224,8 @@ def find_program(name: str) -> Path:
     if found is None:
         raise ToolError(
             f"{name} is not installed",
-            hint=f"install it (Debian, Ubuntu: apt-get install {name}) or put it on the PATH",
+            hint=f"install it (Debian, Ubuntu: apt-get install {package or name}) or put it on "
+            "the PATH",
         )
     return Path(os.path.abspath(found))
 
@@ -295,6 +297,71 @@ def _not_executed(program: str, number: int) -> ToolError:
     return ToolError(
         f"{program} could not be started: {os.strerror(number)}", hint=hints.get(number, "")
     )
+
+
+# --- signing ------------------------------------------------------------------------------------
+
+
+def ssh_sign(message: bytes, *, key: Path, namespace: str) -> bytes:
+    """The signature of ``ssh-keygen -Y sign`` over a message, armoured.
+
+    The key is a private one without a passphrase, or the public one of a key that the agent holds.
+    Raises :class:`ToolError` when ssh-keygen is missing or cannot sign with it.
+    """
+    done = _ssh_keygen(("sign", "-f", str(key), "-n", namespace), message)
+    if done.returncode != 0 or b"BEGIN SSH SIGNATURE" not in done.stdout:
+        said = _harmless(done.stderr[-_TAIL_LIMIT:]).strip().splitlines()
+        raise ToolError(
+            f"ssh-keygen did not sign: {said[-1] if said else f'it ended with {done.returncode}'}",
+            where=str(key),
+            hint="audit.signing_key is a private key without a passphrase, or a public one whose "
+            "private key an ssh-agent holds",
+        )
+    return done.stdout
+
+
+def ssh_signer(
+    message: bytes, signature: Path, *, namespace: str, signers: Path | None
+) -> tuple[bool, str]:
+    """Whether a signature is one over this message, and by whom.
+
+    With ``signers``, a file as ssh-keygen(1) has it under *allowed signers*, the key must be in it,
+    and the answer names its principal. Without, any key will do, and the answer is what ssh-keygen
+    says about it. Raises :class:`ToolError` when ssh-keygen is missing.
+    """
+    where = ("-s", str(signature))
+    if signers is None:
+        done = _ssh_keygen(("check-novalidate", "-n", namespace, *where), message)
+        return done.returncode == 0, _harmless(done.stdout or done.stderr).strip()
+    found = _ssh_keygen(("find-principals", *where, "-f", str(signers)), b"")
+    names = found.stdout.decode(errors="replace").splitlines()
+    if found.returncode != 0 or not names:
+        return False, _harmless(found.stderr).strip() or "nobody among the signers has this key"
+    who = ("-I", names[0], "-f", str(signers))
+    done = _ssh_keygen(("verify", "-n", namespace, *where, *who), message)
+    said = names[0].encode() if done.returncode == 0 else done.stderr or done.stdout
+    return done.returncode == 0, _harmless(said).strip()
+
+
+def _ssh_keygen(options: tuple[str, ...], message: bytes) -> subprocess.CompletedProcess[bytes]:
+    program = find_program("ssh-keygen", package="openssh-client")
+    env = _environment(home=os.environ.get("HOME", "/"), privileged=False)
+    agent = os.environ.get("SSH_AUTH_SOCK")
+    try:
+        return subprocess.run(
+            (str(program), "-Y", *options),
+            input=message,
+            capture_output=True,
+            timeout=_SIGNING,
+            # Without a terminal nobody is asked for a passphrase, and so nobody waits for one.
+            start_new_session=True,
+            env={**env, **({"SSH_AUTH_SOCK": agent} if agent else {})},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"ssh-keygen did not end within {_SIGNING:g} seconds") from None
+    except OSError as problem:
+        raise _not_executed(str(program), problem.errno or 0) from problem
 
 
 # --- running a tool ----------------------------------------------------------------------------

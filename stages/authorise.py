@@ -73,6 +73,7 @@ def authorise(
         seed=seed,
         notes=notes,
         privacy=engagement.privacy,
+        signing_key=str(engagement.signing_key or ""),
         openings=openings_of(engagement, now),
         windows=described(engagement.hours),
     )

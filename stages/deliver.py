@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
+from pipeline.audit.trail import Trail
 from pipeline.files import sha256_of, write_whole
+from pipeline.manifest import MANIFEST, manifest
 
-MANIFEST: Final = "manifest.json"
 
+def deliver(
+    folder: Path, files: Mapping[str, str], *, run_id: str, trail: Trail | None = None
+) -> tuple[Path, ...]:
+    """Write the files into the run's folder, then the manifest; returns what was written.
 
-def deliver(folder: Path, files: Mapping[str, str], *, run_id: str) -> tuple[Path, ...]:
-    """Write the files into the run's folder, then the manifest; returns what was written."""
+    The record of the run, where there is one, gets a line with the hashes of the files, and the
+    manifest says where it stands then.
+    """
     written = []
     for name, content in sorted(files.items()):
         write_whole(folder / name, content)
         written.append(folder / name)
-    write_whole(folder / MANIFEST, manifest(folder, run_id=run_id))
+    if trail is not None:
+        hashes = {path.name: sha256_of(path) for path in written}
+        trail.add("delivered", {"files": hashes})
+    head = None if trail is None else trail.head
+    write_whole(folder / MANIFEST, manifest(folder, run_id=run_id, head=head))
     return (*written, folder / MANIFEST)
-
-
-def manifest(folder: Path, *, run_id: str) -> str:
-    """Every file of the run with its size in bytes and its SHA-256, as JSON.
-
-    Hidden files are not among them: somebody is writing them, or was killed while doing so.
-    """
-    entries = [
-        {
-            "path": path.relative_to(folder).as_posix(),
-            "bytes": path.stat().st_size,
-            "sha256": sha256_of(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if _is_evidence(path) and path != folder / MANIFEST
-    ]
-    return json.dumps({"format": 1, "run": run_id, "files": entries}, indent=1) + "\n"
-
-
-def _is_evidence(path: Path) -> bool:
-    return not path.name.startswith(".") and path.is_file() and not path.is_symlink()

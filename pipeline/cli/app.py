@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import comparing, exporting, importing, looking, ordering, scanning, starting
+from pipeline.cli import (
+    auditing,
+    comparing,
+    exporting,
+    importing,
+    looking,
+    ordering,
+    scanning,
+    starting,
+)
 
 app = typer.Typer(
     name="portproof",
@@ -57,3 +66,5 @@ for command in (
 ):
     # `import` is a word of Python's own.
     app.command(command.__name__.rstrip("_"))(command)
+
+app.add_typer(auditing.app)

@@ -12,9 +12,13 @@ from pathlib import Path
 
 from pipeline.addresses import Address
 from pipeline.assembly import assemble
+from pipeline.audit import telling
+from pipeline.audit.sealing import try_key
+from pipeline.audit.trail import Trail
 from pipeline.budget import Budget
 from pipeline.cli.console import Console
 from pipeline.cli.narrowing import Current
+from pipeline.cli.recording import recording, seal_run
 from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import described, openings_of
@@ -147,6 +151,8 @@ def start(
     plan = make_plan(engagement, store, now=now, workspace=workspace)
     if not waits:
         require_window(plan, now=now)
+    if engagement.signing_key is not None:
+        try_key(engagement.signing_key)
     run = store.create_run(plan, run_id=new_run_id(now), now=now)
     _file_batches(run, store, engagement.canaries)
     return run
@@ -200,23 +206,25 @@ def conduct(
     was finished is then on file, reported as far as it goes, and the run can be resumed.
     """
     folder = workspace.run_folder(run.id)
-    try:
-        make_private_folder(folder / "tasks")
-        finished = asyncio.run(
-            _network_half(run, workspace, store, console, lock=lock, waits=waits)
-        )
-        failure = _nothing_asked(run, store, folder) if finished else None
-        if finished and failure is None:
-            return _close(run, store, folder)
-    except Error as error:
-        _leave(run, store, folder, because=error.what)
-        when = "then" if isinstance(error, Incomplete) else "once this is put right"
-        console.event("stopped", f"{how_to_resume(run, workspace)} {when}")
-        raise
+    trail: Trail | None = None
+    with contextlib.ExitStack() as closing:
+        try:
+            make_private_folder(folder / "tasks")
+            trail = closing.enter_context(recording(run, store, folder))
+            finished = asyncio.run(
+                _network_half(run, workspace, store, console, trail, lock=lock, waits=waits)
+            )
+            failure = _nothing_asked(run, store, folder) if finished else None
+            if finished and failure is None:
+                return _close(run, store, folder, trail)
+        except Error as error:
+            _leave(run, store, folder, trail, because=error.what)
+            when = "then" if isinstance(error, Incomplete) else "once this is put right"
+            console.event("stopped", f"{how_to_resume(run, workspace)} {when}")
+            raise
+        _leave(run, store, folder, trail, because=failure.what if failure else "interrupted")
     if failure is not None:
-        _leave(run, store, folder, because=failure.what)
         raise failure
-    _leave(run, store, folder, because="interrupted")
     raise Incomplete(
         f"run {run.id} was interrupted; what was finished is kept",
         hint=how_to_resume(run, workspace),
@@ -241,21 +249,44 @@ def _nothing_asked(run: RunRecord, store: Store, folder: Path) -> ToolError | No
     )
 
 
-def _close(run: RunRecord, store: Store, folder: Path) -> Outcome:
+def _close(run: RunRecord, store: Store, folder: Path, trail: Trail) -> Outcome:
     """Report a run that has nothing left to ask; it is complete once the report is delivered."""
     now = time.time()
     complete = replace(run, state=RunState.COMPLETE, ended=now, stopped_because="")
-    outcome = desk_half(complete, store, folder)
+    outcome = desk_half(complete, store, folder, trail, end={"state": RunState.COMPLETE})
     store.set_state(run.number, RunState.COMPLETE, now=now)
     return outcome
 
 
-def desk_half(run: RunRecord, store: Store, folder: Path) -> Outcome:
-    """Classify, compare, report, deliver: from the store alone. The run stays as it is."""
-    classify(store, run)
-    compare_with_previous(store, run)
+def desk_half(
+    run: RunRecord,
+    store: Store,
+    folder: Path,
+    trail: Trail | None = None,
+    *,
+    end: Mapping[str, str] | None = None,
+    compare: bool = True,
+) -> Outcome:
+    """Classify, compare, report, deliver: from the store alone. The run stays as it is.
+
+    The record hears of it, and of the ``end`` of a run that ends here; then the run is sealed.
+    """
+    verdicts = classify(store, run)
+    if compare:
+        compare_with_previous(store, run)
+    if trail is not None:
+        comparison = store.comparison(run.number)
+        changes = comparison.changes if comparison else ()
+        trail.add("decided", telling.decided(verdicts.values(), changes))
+        if end is not None:
+            trail.add("ended", end)
+            trail.sync()
+            store.print_head(run.number)
     document = assemble(store, run)
-    files = deliver(folder, report(document, run.plan.outputs), run_id=run.id)
+    texts = report(document, run.plan.outputs)
+    files = deliver(folder, texts, run_id=run.id, trail=trail)
+    if trail is not None:
+        seal_run(run, store, folder, trail)
     return Outcome(run=run, document=document, files=files)
 
 
@@ -267,14 +298,15 @@ def decide_import(run: RunRecord, store: Store) -> Mapping[Endpoint, Verdict]:
     return found
 
 
-def _leave(run: RunRecord, store: Store, folder: Path, *, because: str) -> None:
+def _leave(
+    run: RunRecord, store: Store, folder: Path, trail: Trail | None, *, because: str
+) -> None:
     """Note why a run stops here, and report what there is; that must not hide the cause."""
     with contextlib.suppress(Error):
         store.set_state(run.number, RunState.INCOMPLETE, now=time.time(), because=because)
         store.add_event(run.number, "stopped", because, now=time.time())
-        classify(store, run)
-        document = assemble(store, store.run(run.id))
-        deliver(folder, report(document, run.plan.outputs), run_id=run.id)
+        end = {"state": RunState.INCOMPLETE, "because": because}
+        desk_half(store.run(run.id), store, folder, trail, end=end, compare=False)
 
 
 async def _network_half(
@@ -282,12 +314,14 @@ async def _network_half(
     workspace: Workspace,
     store: Store,
     console: Console,
+    trail: Trail,
     *,
     lock: int,
     waits: bool,
 ) -> bool:
     plan = run.plan
-    ledger = Ledger(store, run)
+    trail.add("authorised", telling.authorisation_of(plan))
+    ledger = Ledger(store, run, trail=trail)
     again = ledger.recover()
     ended = (TaskState.SETTLED, TaskState.FAILED)
     settled = [record for record in ledger.tasks() if record.state in ended]

@@ -187,7 +187,10 @@ def report(
     ] = None,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
+    from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
+    from pipeline.cli.recording import recording
+    from pipeline.errors import WorkspaceBusy
     from pipeline.files import write_whole
     from pipeline.render.html import render_html
     from pipeline.store.runs import Store
@@ -197,7 +200,16 @@ def report(
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         _tell_if_unfinished(record, workspace)
-        outcome = desk_half(record, store, place.run_folder(record.id))
+        folder = place.run_folder(record.id)
+        with contextlib.ExitStack() as closing:
+            trail = None
+            # A run of an earlier version has no record, and who asks now writes its own.
+            if (folder / RECORD).exists():
+                with contextlib.suppress(WorkspaceBusy):
+                    trail = closing.enter_context(
+                        recording(record, store, folder, again="reported")
+                    )
+            outcome = desk_half(record, store, folder, trail)
     if output is not None:
         write_whole(output, render_html(outcome.document))
         print(output)

@@ -23,7 +23,7 @@ from pydantic_core import core_schema
 from pipeline.engagement import fields, kinds
 from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.kinds import Duration, Strict
-from pipeline.engagement.privacy import PrivacyDocument
+from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
@@ -233,6 +233,7 @@ class EngagementDocument(Strict):
     )
 
     privacy: PrivacyDocument = Field(default_factory=PrivacyDocument)
+    audit: AuditDocument = Field(default_factory=AuditDocument)
 
     @field_validator("limits")
     @classmethod

@@ -77,6 +77,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
         privacy=document.privacy.value,
+        signing_key=document.audit.signing_key,
     )
 
 

@@ -1,13 +1,22 @@
-"""What an engagement says about secrets and personal data, and about what the tools wrote."""
+"""What an engagement says about secrets and personal data, about evidence, and its record."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from pipeline.engagement import fields, kinds
 from pipeline.engagement.kinds import Duration, Strict
+from pipeline.engagement.source import source_of
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.plan import EvidenceKept, Privacy
 from pipeline.redaction_rules import own_rule
@@ -78,3 +87,24 @@ class PrivacyDocument(Strict):
             evidence=self.evidence,
             keep_raw=(self.keep_raw or DEFAULT_RAW) if raw else None,
         )
+
+
+def _key_file(value: object, info: ValidationInfo) -> Path:
+    name = kinds.line(value)
+    path = (source_of(info).door.folder / name).absolute()
+    if not path.is_file():
+        raise ValueError(f"is no file (got {shown(name)})")
+    return path
+
+
+class AuditDocument(Strict):
+    """The record of each run."""
+
+    signing_key: (
+        Annotated[Path, PlainValidator(_key_file), WithJsonSchema({"type": "string"})] | None
+    ) = Field(
+        default=None,
+        description="An SSH key that signs the seal of each run: private and without a passphrase, "
+        "or public when an ssh-agent holds the private one.",
+        examples=["/etc/portproof/evidence_ed25519"],
+    )

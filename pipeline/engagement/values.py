@@ -190,6 +190,7 @@ class Engagement:
     hours: Hours | None
     outputs: tuple[str, ...]
     privacy: Privacy
+    signing_key: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,15 @@ class Completeness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    """Where the record of the run stood when the run ended; ``signed``: its seal was to be."""
+
+    lines: int
+    sha256: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDocument:
     """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs.
 
@@ -123,5 +132,7 @@ class RunDocument:
     """(task number, the ports that refused it), of tasks that looked for open ones."""
     completeness: Completeness | None = None
     """``None`` while the run is not finished: what was searched in part cannot be extrapolated."""
+    audit: AuditHead | None = None
+    """``None`` for a run without a record, or before its first end."""
     trends: Trends | None = None
     """All complete runs up to this one; ``None`` while it is not one of them."""

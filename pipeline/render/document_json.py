@@ -22,7 +22,7 @@ from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
-from pipeline.render.document import Comparison, Completeness, Finding, RunDocument
+from pipeline.render.document import AuditHead, Comparison, Completeness, Finding, RunDocument
 from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
 from pipeline.render.trends import trends_json
@@ -94,6 +94,7 @@ def _run(document: RunDocument) -> dict[str, Any]:
         "rescan_delays": document.rescan_delays,
         "tools": dict(document.tools),
         "packets": document.packets,
+        "audit": _audit(document.audit),
         **(
             {"imported": [_imported(file) for file in document.imported]}
             if document.imported
@@ -115,6 +116,12 @@ def _imported(file: ImportedFile) -> dict[str, Any]:
         "ended": _iso(file.ended),
         "problem": file.problem,
     }
+
+
+def _audit(head: AuditHead | None) -> dict[str, Any] | None:
+    if head is None:
+        return None
+    return {"lines": head.lines, "sha256": head.sha256, "signed": head.signed}
 
 
 def _endpoint(finding: Finding) -> dict[str, Any]:

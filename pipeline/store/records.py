@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.audit.chain import Head
 from pipeline.model import Endpoint, Protocol, RunState, Service, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
@@ -70,6 +71,19 @@ class RunRecord:
     plan: RunPlan
     stopped_because: str = ""
     purged: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """What the store knows about the record of a run, to hold the file against it.
+
+    ``printed`` is where it stood when its report was rendered; ``manifest_sha256`` is empty unless
+    the record was sealed as it stands.
+    """
+
+    head: Head
+    printed: Head | None
+    manifest_sha256: str
 
 
 @cache

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
+from pipeline.audit.chain import Head
 from pipeline.errors import UsageError
 from pipeline.model import (
     Change,
@@ -26,6 +28,7 @@ from pipeline.render.document import Comparison, Event
 from pipeline.store import schema
 from pipeline.store.database import guarded, open_database
 from pipeline.store.records import (
+    AuditRecord,
     Memory,
     RunRecord,
     address_from_bytes,
@@ -38,11 +41,15 @@ from pipeline.store.records import (
 
 
 class Store:
-    """One database, ``portproof.db`` in the workspace; a context manager."""
+    """One database, ``portproof.db`` in the workspace; a context manager.
+
+    ``on_event`` hears the number of the run, the kind and the text of each event that is filed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine: Engine = open_database(path)
+        self.on_event: Callable[[int, str, str], None] | None = None
 
     def __enter__(self) -> Store:
         return self
@@ -138,6 +145,8 @@ class Store:
             connection.execute(
                 insert(schema.events).values(run=run, time=now, kind=kind, text=text)
             )
+        if self.on_event is not None:
+            self.on_event(run, kind, text)
 
     def events(self, run: int) -> tuple[Event, ...]:
         """The run's log, oldest first."""
@@ -151,6 +160,50 @@ class Store:
                 Event(time=found.time, kind=found.kind, text=found.text)
                 for found in connection.execute(query)
             )
+
+    def keep_head(self, run: int, head: Head) -> None:
+        """Note where the record of a run stands; a seal that it had holds no more."""
+        told = {"lines": head.lines, "head": head.sha256, "manifest_sha256": ""}
+        with self.transaction() as connection:
+            connection.execute(
+                upsert(schema.audits)
+                .values(run=run, printed_head="", **told)
+                .on_conflict_do_update(index_elements=["run"], set_=told)
+            )
+
+    def print_head(self, run: int) -> None:
+        """From now on the report shows the record as it stands at this moment."""
+        table = schema.audits
+        with self.transaction() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.run == run)
+                .values(printed_lines=table.c.lines, printed_head=table.c.head)
+            )
+
+    def keep_seal(self, run: int, manifest_sha256: str) -> None:
+        """Note the manifest that was sealed together with the record as it stands."""
+        table = schema.audits
+        with self.transaction() as connection:
+            connection.execute(
+                update(table).where(table.c.run == run).values(manifest_sha256=manifest_sha256)
+            )
+
+    def audit(self, run: int) -> AuditRecord | None:
+        """What is known about the record of a run; ``None`` for a run without one."""
+        query = select(schema.audits).where(schema.audits.c.run == run)
+        with self.reading() as connection:
+            found = connection.execute(query).one_or_none()
+        if found is None:
+            return None
+        printed = None
+        if found.printed_lines is not None:
+            printed = Head(lines=found.printed_lines, sha256=found.printed_head)
+        return AuditRecord(
+            head=Head(lines=found.lines, sha256=found.head),
+            printed=printed,
+            manifest_sha256=found.manifest_sha256,
+        )
 
     def save_verdicts(self, run: int, verdicts: Iterable[Verdict]) -> None:
         """Replace the verdicts of a run. What the spells hold of it is stale from then on."""

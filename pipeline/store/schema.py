@@ -204,3 +204,14 @@ spell_services = Table(
     Column("number", Integer, primary_key=True),
     Column("label", Text, nullable=False, unique=True),
 )
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("lines", Integer, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("printed_lines", Integer),  # as the report has it
+    Column("printed_head", Text, nullable=False, default=""),
+    Column("manifest_sha256", Text, nullable=False, default=""),  # empty: lines came after the seal
+)

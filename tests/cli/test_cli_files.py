@@ -33,7 +33,7 @@ def test_the_manifest_has_every_file_of_the_run_with_its_sha256(finished: Path) 
     manifest = json.loads((folder / "manifest.json").read_text())
     listed = {entry["path"]: entry for entry in manifest["files"]}
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert found - {"manifest.json"} == set(listed)
+    assert found - {"manifest.json", "seal.json"} == set(listed)
     assert {"report.html", "report.json"} < set(listed)
     assert any(name.endswith("/nmap.xml") for name in listed)
     for name, entry in listed.items():

@@ -97,3 +97,5 @@ def test_a_run_that_was_killed_ends_with_the_verdicts_of_an_undisturbed_one(
     assert ask(work, "SELECT DISTINCT state FROM tasks") == [("settled",)]
     assert ask(work, "SELECT sum(failures) FROM tasks") == [(0,)]
     assert ask(work, "PRAGMA integrity_check") == [("ok",)]
+    audited = portproof("audit", "verify", "--workspace", work)
+    assert audited.code == 0, audited.out

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import Error
 from pipeline.ledger import Ledger
+from pipeline.manifest import MANIFEST
 from pipeline.model import (
     Aftermath,
     Answer,
@@ -31,7 +32,7 @@ from pipeline.store.runs import Store
 from pipeline.tools import nmap
 from stages.classify import classify
 from stages.compare import compare_with_previous
-from stages.deliver import MANIFEST, deliver
+from stages.deliver import deliver
 from stages.report import RENDERERS, report
 from tests.decide.making import PLAN, POLICY, START, WHERE, batch, seen, shaken, sweep, task
 

@@ -401,7 +401,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of one endpoint; ``before``/``after`` is ``None`` where there is no verdict."""
+    """What became of one endpoint; ``before``/``after`` is ``None`` where there is no verdict.
+
+    ``note`` says in words why a side knows nothing of it; it may quote foreign texts.
+    """
 
     endpoint: Endpoint
     kind: ChangeKind
@@ -409,6 +412,7 @@ class Change:
     confidence: float
     before: Verdict | None = None
     after: Verdict | None = None
+    note: str = ""
 
 
 class RunState(StrEnum):

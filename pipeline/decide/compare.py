@@ -20,6 +20,7 @@ from pipeline.plan import RunPlan
 
 OPEN: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 GONE: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.UNKNOWN})
+_THERE: Final = OPEN | {VerdictKind.TRANSIENT}
 QUIET: Final = frozenset({VerdictKind.FILTERED, VerdictKind.UNKNOWN})
 """Verdicts of endpoints that did not answer, unless something answered for them by ICMP."""
 
@@ -45,12 +46,26 @@ MIRRORED: Final[Mapping[ChangeKind, frozenset[ChangeKind]]] = MappingProxyType(
 """What each kind may be when the two runs are exchanged: the same endpoints, told backwards."""
 
 
+def _not_asked(_: Endpoint) -> tuple[str, str]:
+    return reasons.NOT_ASKED, ""
+
+
+def _never(_: Endpoint) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two runs: its verdicts, and whether it asked about an endpoint."""
+    """One of the two runs: its verdicts, and whether it asked about an endpoint.
+
+    ``refused`` tells of endpoints without a verdict whether they refused, and ``why`` of those that
+    were not asked why not: a reason code, and words.
+    """
 
     verdicts: Mapping[Endpoint, Verdict]
     asked: Callable[[Endpoint], bool]
+    refused: Callable[[Endpoint], bool] = _never
+    why: Callable[[Endpoint], tuple[str, str]] = _not_asked
 
     def covers(self, endpoint: Endpoint) -> bool:
         """True when this run can say anything about the endpoint."""
@@ -92,9 +107,16 @@ def changes_of(
                     confidence=_confidence(old, new),
                     before=old,
                     after=new,
+                    note=_note(endpoint, kind, before, after),
                 )
             )
     return tuple(changes)
+
+
+def _note(endpoint: Endpoint, kind: ChangeKind, before: Side, after: Side) -> str:
+    if kind is ChangeKind.NOT_COVERED:
+        return after.why(endpoint)[1]
+    return before.why(endpoint)[1] if kind is ChangeKind.NEWLY_COVERED else ""
 
 
 def _change(
@@ -131,7 +153,11 @@ def _without_answer(
     if old is None or old.kind in GONE:
         return None
     if not after.covers(endpoint):
-        return ChangeKind.NOT_COVERED, new.reason if new is not None else reasons.NOT_ASKED
+        reason = after.why(endpoint)[0] if new is None else new.reason
+        return ChangeKind.NOT_COVERED, reason
+    if after.refused(endpoint):
+        kind = ChangeKind.CLOSED if old.kind in _THERE else ChangeKind.VERDICT_CHANGED
+        return kind, reasons.REFUSED
     if old.kind in OPEN:
         kind = ChangeKind.UNREACHABLE if endpoint.address in silent else ChangeKind.NOW_FILTERED
         return kind, reasons.NO_ANSWER
@@ -161,7 +187,7 @@ def _appeared(
 def _disappeared(
     endpoint: Endpoint, old: Verdict, new: Verdict, silent: Collection[Address]
 ) -> tuple[ChangeKind, str]:
-    if old.kind not in OPEN and old.kind is not VerdictKind.TRANSIENT:
+    if old.kind not in _THERE:
         return ChangeKind.VERDICT_CHANGED, new.reason
     if new.kind is VerdictKind.REFUTED:
         return ChangeKind.CLOSED, new.reason
@@ -178,7 +204,8 @@ def silent_hosts(before: Side, after: Side) -> frozenset[Address]:
         for e, verdict in after.verdicts.items()
         if verdict.kind not in QUIET or verdict.reason == reasons.ICMP_REFUSED
     }
-    return frozenset(had - answered)
+    refused = {e.address for e in before.verdicts if e not in after.verdicts and after.refused(e)}
+    return frozenset(had - answered - refused)
 
 
 def _confidence(old: Verdict | None, new: Verdict | None) -> float:

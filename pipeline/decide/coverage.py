@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.addresses import Address, AddressSet, number_of
+from pipeline.decide import reasons
 from pipeline.model import (
     Endpoint,
     Hole,
@@ -38,30 +39,46 @@ class Coverage:
         self._refused: Mapping[tuple[Protocol, Address], list[PortSet]] = defaultdict(list)
         for task, refused in refusals:
             self._refused[protocols[task], refused.address].append(refused.ports)
-        settled = [record for record in tasks if record.state is TaskState.SETTLED]
-        self._lines = {
-            protocol: _Line([r for r in settled if r.task.protocol is protocol])
-            for protocol in Protocol
-        }
-        self._holes: Mapping[tuple[int, Address], list[PortSet | None]] = defaultdict(list)
+        self._settled = _lines(tasks, TaskState.SETTLED)
+        self._failed = _lines(tasks, TaskState.FAILED)
+        self._holes: Mapping[tuple[int, Address], list[Hole]] = defaultdict(list)
         for task, hole in holes:
-            self._holes[task, hole.address].append(hole.ports)
+            self._holes[task, hole.address].append(hole)
 
     def asked(self, endpoint: Endpoint) -> bool:
         """True when a settled task asked about the endpoint and did not give up on it."""
         return self.refused(endpoint) or any(
-            endpoint.port in record.task.ports and not self._gave_up(record.number, endpoint)
-            for record in self._lines[endpoint.protocol].at(endpoint.address)
+            endpoint.port in record.task.ports and self._gave_up(record.number, endpoint) is None
+            for record in self._settled[endpoint.protocol].at(endpoint.address)
         )
+
+    def why(self, endpoint: Endpoint) -> tuple[str, str]:
+        """Why an endpoint was not asked: a reason code, and words that may quote the tool's."""
+        asked = self._settled[endpoint.protocol].at(endpoint.address)
+        for record in asked:
+            hole = self._gave_up(record.number, endpoint)
+            if hole is not None and endpoint.port in record.task.ports:
+                return reasons.GAVE_UP, hole.reason
+        for record in self._failed[endpoint.protocol].at(endpoint.address):
+            if endpoint.port in record.task.ports:
+                return reasons.GAVE_UP, record.outcome
+        return reasons.NOT_ASKED, f"its {'port' if asked else 'address'} was not asked"
 
     def refused(self, endpoint: Endpoint) -> bool:
         """True when the endpoint is among the refusals."""
         refused = self._refused.get((endpoint.protocol, endpoint.address), ())
         return any(endpoint.port in ports for ports in refused)
 
-    def _gave_up(self, task: int, endpoint: Endpoint) -> bool:
-        holes = self._holes.get((task, endpoint.address), ())
-        return any(ports is None or endpoint.port in ports for ports in holes)
+    def _gave_up(self, task: int, endpoint: Endpoint) -> Hole | None:
+        for hole in self._holes.get((task, endpoint.address), ()):
+            if hole.ports is None or endpoint.port in hole.ports:
+                return hole
+        return None
+
+
+def _lines(tasks: Iterable[TaskRecord], state: TaskState) -> dict[Protocol, _Line]:
+    found = [record for record in tasks if record.state is state]
+    return {p: _Line([r for r in found if r.task.protocol is p]) for p in Protocol}
 
 
 class _Line:

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from pipeline.addresses import Address
 from pipeline.decide import reasons
 from pipeline.decide.compare import GONE, OPEN, QUIET
-from pipeline.model import Endpoint, Verdict, VerdictKind
+from pipeline.model import Endpoint, Protocol, Verdict, VerdictKind
+from pipeline.ports import PortSet
 from pipeline.store import schema
 from pipeline.store.records import (
     KIND_CODES,
@@ -131,6 +132,23 @@ def verdicts_on(store: Store, run: int, hosts: Iterable[Address]) -> dict[Endpoi
         verdict_of(line._mapping) for line in _rows(store, query, hosts, schema.verdicts.c.address)
     )
     return {verdict.endpoint: verdict for verdict in found}
+
+
+def refusals_on(
+    store: Store, run: int, hosts: Iterable[Address]
+) -> dict[tuple[Address, Protocol], PortSet]:
+    """The ports of some hosts that refused when the tasks of a run looked for open ones."""
+    table, tasks = schema.refusals, schema.tasks.c
+    query = (
+        select(table.c.address, tasks.protocol, table.c.ports)
+        .join_from(table, schema.tasks, tasks.number == table.c.task)
+        .where(tasks.run == run)
+    )
+    found: dict[tuple[Address, Protocol], PortSet] = {}
+    for packed, protocol, ports in _rows(store, query, hosts, table.c.address):
+        key = address_from_bytes(packed), Protocol(protocol)
+        found[key] = found.get(key, PortSet()) | PortSet.parse(ports)
+    return found
 
 
 def _hosts(endpoints: Iterable[Endpoint]) -> frozenset[Address]:

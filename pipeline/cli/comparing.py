@@ -1,4 +1,4 @@
-"""The command that compares two runs: diff."""
+"""The command that compares two runs or files: diff."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import Here, existing_database
+from pipeline.cli.options import Here
 
 if TYPE_CHECKING:
-    from pipeline.decide.identity import IdentityNote
-    from pipeline.decide.noise import History, Wishes
-    from pipeline.model import Change, ChangeKind, Endpoint
+    from pipeline.model import ChangeKind
     from pipeline.render.difference import Diff
-    from pipeline.store.records import RunRecord
-    from pipeline.store.runs import Store
 
 
 class DiffFormat(StrEnum):
@@ -30,10 +26,12 @@ class DiffFormat(StrEnum):
 
 def diff(
     before: Annotated[
-        str, typer.Argument(metavar="[A]", help="The earlier run: an id, `last~1`, or a date.")
+        str,
+        typer.Argument(metavar="[A]", help="A run's id, `last~1`, a date, or a file."),
     ] = "",
     after: Annotated[
-        str, typer.Argument(metavar="[B]", help="The later run: an id, `last`, or a date.")
+        str,
+        typer.Argument(metavar="[B]", help="A run's id, `last`, a date, or a file."),
     ] = "last",
     workspace: Here = Path(),
     only: Annotated[
@@ -49,20 +47,32 @@ def diff(
     format_: Annotated[
         DiffFormat, typer.Option("--format", help="For people, programs, or a page.")
     ] = DiffFormat.TEXT,
+    scanned: Annotated[
+        list[str] | None,
+        typer.Option(help='What a file cannot know: what was asked, "NETWORKS PORTS".'),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here instead.")
     ] = None,
 ) -> int:
-    """Tell what changed between two runs; exits with 1 if anything did."""
+    """Tell what changed between two runs or files; exits with 1 if anything did."""
+    import time
+
+    from pipeline.cli.differing import diff_of
     from pipeline.decide.noise import Wishes
     from pipeline.errors import ExitCode, UsageError
-    from pipeline.store.runs import Store
+    from pipeline.importing.question import parse_scanned
 
     if before and since:
         raise UsageError("--since stands for A, and A is given", hint="leave one of them out")
-    wishes = Wishes(only=_kinds(only), fold=not every)
-    with Store(existing_database(workspace)) as store:
-        found = _diff_of_runs(store, before or since, after, wishes)
+    found = diff_of(
+        before or since,
+        after,
+        workspace=workspace,
+        wishes=Wishes(only=_kinds(only), fold=not every),
+        scanned=tuple(area for text in scanned or () for area in parse_scanned(text)),
+        now=time.time(),
+    )
     _hand_out(_rendered(found, format_), output)
     return ExitCode.ACTION_NEEDED if found.found.changes else ExitCode.NOTHING_TO_DO
 
@@ -79,70 +89,6 @@ def _kinds(text: str) -> frozenset[ChangeKind]:
             hint=f"the kinds are {', '.join(ChangeKind)}",
         )
     return frozenset(map(ChangeKind, found))
-
-
-def _diff_of_runs(store: Store, before: str, after: str, wishes: Wishes) -> Diff:
-    import time
-
-    from pipeline.cli.sides import origin_of, run_meant
-    from pipeline.decide.compare import differences
-    from pipeline.decide.noise import sort_out
-    from pipeline.render.difference import Diff
-    from stages.compare import compare_runs
-
-    new = run_meant(store, after)
-    old = run_meant(store, before, new.plan.engagement) if before else _run_before(store, new)
-    changes = compare_runs(store, old, new)
-    histories = _histories(store, new, changes)
-    return Diff(
-        before=origin_of(old),
-        after=origin_of(new),
-        differences=differences(old.plan, new.plan),
-        found=sort_out(changes, wishes, histories=histories, now=time.time()),
-        identities=_identities(store, old, new, changes),
-    )
-
-
-def _run_before(store: Store, run: RunRecord) -> RunRecord:
-    from pipeline.errors import UsageError
-
-    earlier = store.previous_complete(run.plan.engagement, before=run.number)
-    if earlier is None:
-        raise UsageError(
-            f"there is no complete run before {run.id} to compare it with",
-            where=str(store.path),
-            hint="`portproof runs` lists the runs there are",
-        )
-    return earlier
-
-
-def _histories(
-    store: Store, run: RunRecord, changes: tuple[Change, ...]
-) -> dict[Endpoint, History]:
-    """What the runs of the engagement up to this one said of the endpoints that changed."""
-    from pipeline.decide.noise import History
-    from pipeline.store.pairs import histories
-
-    endpoints = [change.endpoint for change in changes]
-    found = histories(store, run.plan.engagement, run.number, endpoints)
-    return {endpoint: History(kinds=kinds) for endpoint, kinds in found.items()}
-
-
-def _identities(
-    store: Store, old: RunRecord, new: RunRecord, changes: tuple[Change, ...]
-) -> tuple[IdentityNote, ...]:
-    from pipeline.decide.identity import identifies, identities
-    from pipeline.store.pairs import verdicts_on
-
-    hosts = {
-        change.endpoint.address
-        for change in changes
-        for side in (change.before, change.after)
-        if side is not None and side.service is not None and identifies(side.service)
-    }
-    if not hosts:
-        return ()
-    return identities(verdicts_on(store, old.number, hosts), verdicts_on(store, new.number, hosts))
 
 
 def _rendered(found: Diff, format_: DiffFormat) -> str:

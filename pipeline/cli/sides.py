@@ -1,10 +1,11 @@
-"""What people may write for one side of a comparison, and the run that is meant by it."""
+"""What people may write for one side of a comparison, and the run or file that is meant by it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import Final
 
 from pipeline.addresses import AddressSet
@@ -64,29 +65,41 @@ def moment(text: str, zone: tzinfo, what: str) -> float:
         raise UsageError(f"{what} {problem}") from None
 
 
+def file_meant(text: str) -> Path | None:
+    """The file that ``text`` names, if there is one; a run of that name is written otherwise."""
+    path = Path(text)
+    return path if text and path.is_file() else None
+
+
 def origin_of(record: RunRecord) -> Origin:
     """How a run was made, for the header of a comparison."""
-    unfinished = record.state is not RunState.COMPLETE
-    return Origin(
-        name=record.id,
-        started=record.started,
-        particulars=tuple(_particulars(record.plan)),
-        problem="the run was not finished, and knows only what it had asked by then"
-        if unfinished
-        else "",
-    )
+    problems = [file.problem for file in record.plan.imported if file.problem]
+    if record.state is not RunState.COMPLETE:
+        problems.append("the run was not finished, and knows only what it had asked by then")
+    return origin_of_plan(record.id, record.started, record.plan, "; ".join(problems))
+
+
+def origin_of_plan(name: str, started: float | None, plan: RunPlan, problem: str) -> Origin:
+    """How something was made, from what is known of its plan."""
+    particulars = tuple(_particulars(plan))
+    return Origin(name=name, started=started, particulars=particulars, problem=problem)
 
 
 def _particulars(plan: RunPlan) -> Iterator[tuple[str, str]]:
     policy = plan.policy
-    yield "engagement", plan.engagement
+    if plan.engagement:
+        yield "engagement", plan.engagement
     yield "scope", _scope(plan.scope.admitted)
     yield "ports", plan.ports
     yield "methods", ", ".join((policy.sweep, *policy.methods))
-    yield "rate", f"{policy.ceilings.rate} packets per second"
-    yield "vantage", policy.vantage
+    rate = policy.ceilings.rate
+    yield "rate", f"{rate} packets per second" if rate else "not known"
+    yield "vantage", policy.vantage or "not known"
     yield "profile", plan.profile
-    yield "tools", ", ".join(f"{name} {version}" for name, version in plan.tools)
+    yield "tools", ", ".join(f"{name} {version}" for name, version in plan.tools) or "not known"
+    for file in plan.imported:
+        yield "file", f"{file.name}, SHA-256 {file.sha256}" if file.sha256 else file.name
+        yield "arguments", file.arguments or "not known"
 
 
 def _scope(admitted: AddressSet) -> str:

@@ -242,12 +242,16 @@ def _differences(before: RunPlan, after: RunPlan) -> Iterator[str]:
         ("the methods differ", _methods(before), _methods(after)),
         ("the vantage differs", before.policy.vantage, after.policy.vantage),
         ("the profile differs", before.profile, after.profile),
-        ("the rate differs", str(before.policy.ceilings.rate), str(after.policy.ceilings.rate)),
+        ("the rate differs", _rate(before), _rate(after)),
         ("the tools differ", _tools(before), _tools(after)),
     )
     for what, then, now in pairs:
         if then != now:
-            yield f"{what}: {then} before, {now} now"
+            yield f"{what}: {then or 'not known'} before, {now or 'not known'} now"
+
+
+def _rate(plan: RunPlan) -> str:
+    return str(plan.policy.ceilings.rate or "")
 
 
 def _methods(plan: RunPlan) -> str:

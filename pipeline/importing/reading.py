@@ -116,12 +116,13 @@ def _xml(file: _Opened, reading: Reading) -> ImportedFile:
         return _masscan_xml(file, reading)
     hosts = Hosts(reading.place, head, reading.taker, reading.interest, reading.otherwise)
     run = read_nmap_xml(file.stream, hosts.take)
-    problem = _problem(run, file)
+    problem = problem_of(run, file.damage)
     hosts.finish(run, cut_off=problem, wanted=targets_of(run.arguments))
-    return _said_by(run, problem)
+    return said_by(run, problem)
 
 
-def _said_by(run: NmapRun, problem: str) -> ImportedFile:
+def said_by(run: NmapRun, problem: str) -> ImportedFile:
+    """What a file of nmap says about itself."""
     return replace(
         _NOTHING_SAID,
         tool=run.scanner,
@@ -137,9 +138,10 @@ def _nobody(_: HostResult) -> None:
     pass
 
 
-def _problem(run: NmapRun, file: _Opened) -> str:
-    if file.damage:
-        return file.damage
+def problem_of(run: NmapRun, damage: str = "") -> str:
+    """What is missing in a file of nmap; ``damage`` is that of how it is packed."""
+    if damage:
+        return damage
     if run.truncated:
         return f"the file is cut off or damaged at {run.error}"
     if not run.complete:
@@ -153,7 +155,7 @@ def _masscan_xml(file: _Opened, reading: Reading) -> ImportedFile:
     run = read_nmap_xml(file.stream, lambda host: _take_ports(host, hits))
     cut = file.damage or (run.truncated and f"the file is cut off or damaged at {run.error}") or ""
     hits.finish(reading.scanned, run.started, cut_off=cut)
-    told = _said_by(run, cut)
+    told = said_by(run, cut)
     return replace(told, ended=run.ended or hits.last)
 
 

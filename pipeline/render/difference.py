@@ -62,10 +62,11 @@ def in_order(changes: tuple[Change, ...]) -> tuple[Change, ...]:
 
 
 def details(change: Change) -> tuple[str, ...]:
-    """What is another about the service, in words, hostile characters made visible."""
+    """Why nothing is known, and what is another about the service; fit to be shown."""
     old = change.before.service if change.before else None
     new = change.after.service if change.after else None
-    return tuple(
+    note = (visible(change.note, _VALUE),) if change.note else ()
+    return note + tuple(
         f"{difference.what}: {_quoted(difference.before)} → {_quoted(difference.after)}"
         for difference in service_differences(old, new)
     )

@@ -2,9 +2,10 @@
 
 ``{"format": 1, "comparable": true or false, "differences": [sentence, …], "before": {…},
 "after": {…}, "changes": [{"address", "protocol", "port", "kind", "reason", "confidence", "before",
-"after", "details", "folded"}, …], "machines": […], "suppressed": […], "expired": […],
+"after", "note", "details", "folded"}, …], "machines": […], "suppressed": […], "expired": […],
 "unwanted": 0}``. ``changes`` has all that are told, folded ones included: ``folded`` says why, or
-is null. ``details`` name what is another about the service.
+is null. ``details`` name what is another about the service, ``note`` says why nothing is
+known.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def _change(change: Change) -> dict[str, Any]:
     new = change.after.service if change.after else None
     return {
         **change_json(change),
+        "note": change.note or None,
         "details": [
             {"what": each.what, "before": each.before, "after": each.after}
             for each in service_differences(old, new)

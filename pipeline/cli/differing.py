@@ -1,0 +1,118 @@
+"""Two sides, each a run or a file, as one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.addresses import Address
+from pipeline.cli.halves import Half, of_file, of_run, of_two_files, worth_asking
+from pipeline.cli.options import existing_database
+from pipeline.cli.sides import file_meant, origin_of, run_meant
+from pipeline.decide.compare import Side, compare, differences
+from pipeline.decide.identity import IdentityNote, identifies, identities
+from pipeline.decide.noise import History, Wishes, sort_out
+from pipeline.errors import UsageError
+from pipeline.importing.question import Scanned
+from pipeline.model import Change, Endpoint, Verdict
+from pipeline.render.difference import Diff
+from pipeline.store.pairs import histories, verdicts_on
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+from stages.compare import compare_runs
+
+
+def diff_of(
+    before: str,
+    after: str,
+    *,
+    workspace: Path,
+    wishes: Wishes,
+    scanned: Sequence[Scanned],
+    now: float,
+) -> Diff:
+    """Compare what the two texts mean; the database is opened when one of them means a run."""
+    old, new = file_meant(before), file_meant(after)
+    if old is not None and new is not None:
+        return _of_halves(*of_two_files(old, new, scanned=scanned, now=now), wishes, now)
+    with Store(existing_database(workspace)) as store:
+        if old is None and new is None:
+            return _of_runs(store, before, after, wishes, now)
+        if not before:
+            raise UsageError("a file is compared with nothing", hint="name the earlier run, too")
+        if old is not None:
+            record = run_meant(store, after)
+            one = of_file(old, expected=(), scanned=scanned, now=now)
+            return _of_halves(one, of_run(store, record, origin_of(record)), wishes, now)
+        record = run_meant(store, before)
+        run = of_run(store, record, origin_of(record))
+        assert new is not None
+        file = of_file(new, expected=worth_asking(run.side), scanned=scanned, now=now)
+        return _of_halves(run, file, wishes, now)
+
+
+def _of_halves(old: Half, new: Half, wishes: Wishes, now: float) -> Diff:
+    changes = compare(old.side, new.side)
+    hosts = _identified(changes)
+    sides = (_on(half.side, hosts) for half in (old, new))
+    return Diff(
+        before=old.origin,
+        after=new.origin,
+        differences=differences(old.plan, new.plan),
+        found=sort_out(changes, wishes, now=now),
+        identities=identities(*sides) if hosts else (),
+    )
+
+
+def _on(side: Side, hosts: frozenset[Address]) -> dict[Endpoint, Verdict]:
+    return {e: verdict for e, verdict in side.verdicts.items() if e.address in hosts}
+
+
+def _of_runs(store: Store, before: str, after: str, wishes: Wishes, now: float) -> Diff:
+    new = run_meant(store, after)
+    old = run_meant(store, before, new.plan.engagement) if before else _run_before(store, new)
+    changes = compare_runs(store, old, new)
+    endpoints = [change.endpoint for change in changes]
+    past = histories(store, new.plan.engagement, new.number, endpoints)
+    return Diff(
+        before=origin_of(old),
+        after=origin_of(new),
+        differences=differences(old.plan, new.plan),
+        found=sort_out(
+            changes,
+            wishes,
+            histories={endpoint: History(kinds=kinds) for endpoint, kinds in past.items()},
+            now=now,
+        ),
+        identities=_identities(store, old, new, changes),
+    )
+
+
+def _run_before(store: Store, run: RunRecord) -> RunRecord:
+    earlier = store.previous_complete(run.plan.engagement, before=run.number)
+    if earlier is None:
+        raise UsageError(
+            f"there is no complete run before {run.id} to compare it with",
+            where=str(store.path),
+            hint="`portproof runs` lists the runs there are",
+        )
+    return earlier
+
+
+def _identities(
+    store: Store, old: RunRecord, new: RunRecord, changes: Sequence[Change]
+) -> tuple[IdentityNote, ...]:
+    hosts = _identified(changes)
+    if not hosts:
+        return ()
+    return identities(verdicts_on(store, old.number, hosts), verdicts_on(store, new.number, hosts))
+
+
+def _identified(changes: Sequence[Change]) -> frozenset[Address]:
+    """The hosts of changes about services that a host key or a certificate is known of."""
+    return frozenset(
+        change.endpoint.address
+        for change in changes
+        for side in (change.before, change.after)
+        if side is not None and side.service is not None and identifies(side.service)
+    )

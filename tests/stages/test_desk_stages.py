@@ -145,7 +145,8 @@ def test_a_port_that_was_open_before_is_closed_only_where_it_was_asked_and_refus
     assert [(change.endpoint, change.kind) for change in changes] == [(WHERE, kind)]
     filed = store.comparison(after.run.number)
     assert filed is not None
-    assert filed.changes == changes
+    # Why nothing is known is in the coverage, and not filed again.
+    assert filed.changes == tuple(replace(change, note="") for change in changes)
     assert filed.against == "before"
 
 

@@ -58,7 +58,7 @@ _URGENCY: Final = {
     StageName.CORROBORATE: 2,
     StageName.DISCOVER: 3,
 }
-_BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.VOTE})
+_BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.RESWEEP, Purpose.VOTE})
 """Purposes that take long or come late, and that nothing else waits for."""
 _WITHOUT_COMMAND: Final = frozenset({Method.HANDSHAKE, Method.DATAGRAM})
 _PLAIN: Final = frozenset({Purpose.SWEEP, Purpose.NAMED, Purpose.VERSION})

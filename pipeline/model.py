@@ -97,6 +97,8 @@ class Purpose(StrEnum):
     """Endpoints that a sweep heard nothing of, on hosts that do answer: loss, or a filter?"""
     WATCH = "watch"
     """A believed endpoint, looked at again and again: is it there all the time?"""
+    RESWEEP = "resweep"
+    """Every endpoint of a host on which something comes and goes: what else does?"""
     VOTE = "vote"
     """Several connections at the same moment: do all reach the same service?"""
     SAMPLE = "sample"

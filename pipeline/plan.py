@@ -27,8 +27,9 @@ class Policy:
     waited for ``canary_waits``, one after the other, and then asked at ``gentle_pace`` probes a
     second for each network. ``second_looks`` is how often at most the silent ports of a host that
     answers are asked again, ``watch_looks`` how often a believed endpoint is looked at over the
-    time of the rescans, which go on for ``until_settled`` where the delays are used up before.
-    Nothing is asked again that is settled but for ``error``, nor beyond
+    time of the rescans, ``closer_looks`` how often one of a network in which something came and
+    went, and all ports of that host; the rescans go on for ``until_settled`` where the delays are
+    used up before. Nothing is asked again that is settled but for ``error``, nor beyond
     ``rescan_packets_per_endpoint`` and, for each endpoint of the scope on average,
     ``rescan_packets_share`` (``None``: no limit).
     ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
@@ -65,6 +66,7 @@ class Policy:
     gentle_pace: float = 8.0
     second_looks: int = 0
     watch_looks: int = 0
+    closer_looks: int = 0
     until_settled: float = 0.0
     error: float = 0.01
     rescan_packets_per_endpoint: int = 500

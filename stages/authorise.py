@@ -118,6 +118,7 @@ def _policy(
         gentle_pace=min(profile.gentle_pace, limits.rate_per_host),
         second_looks=profile.second_looks,
         watch_looks=profile.watch_looks,
+        closer_looks=profile.closer_looks,
         sample_share=profile.sample / max(1, addresses * len(ports)),
         seed=seed,
         fragile_ports=profile.fragile_ports,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.decide import reasons, udp_tasks
 from pipeline.decide.canaries import held
+from pipeline.decide.closer import closer_looks
 from pipeline.decide.questions import (
     asked,
     at_rest,
@@ -62,7 +63,16 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
         if endpoint in resting and endpoint.address not in waiting
     }
     yield from _votes(evidence, policy, found)
-    yield from _watch(evidence, policy, found, resting)
+    believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _WATCHED}
+    yield from _watch(evidence, policy, believed, resting)
+    yield from closer_looks(
+        evidence,
+        policy,
+        standings(evidence),
+        found,
+        believed,
+        first_round=_first_round_of(evidence),
+    )
     yield from _again(evidence, policy, found, resting)
 
 
@@ -168,17 +178,17 @@ def _votes(evidence: Evidence, policy: Policy, found: Mapping[Endpoint, Verdict]
 def _watch(
     evidence: Evidence,
     policy: Policy,
-    found: Mapping[Endpoint, Verdict],
+    believed: set[Endpoint],
     resting: Mapping[Endpoint, tuple[int, float]],
 ) -> Iterator[Task]:
     """All looks at endpoints that are believed and not watched yet, each at its own time."""
-    believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _WATCHED}
     new = believed - asked(evidence, Method.HANDSHAKE, Purpose.WATCH)
     if not new:
         return
     since = max(resting[endpoint][1] for endpoint in new)
     shy = standings(evidence).shy
-    for number, after in enumerate(watch_times(policy.watch_looks, policy.rescan_delays), start=1):
+    times = watch_times(policy.watch_looks, sum(policy.rescan_delays))
+    for number, after in enumerate(times, start=1):
         yield from tasks_for(
             evidence,
             policy,

@@ -59,7 +59,9 @@ _MISSED_AT_LEAST: Final = 3
 _MISSED_SHARE: Final = 0.1
 _MISSED_MORE_THAN_ELSEWHERE: Final = 3.0
 
-_ASKING: Final = SEARCHES | {Purpose.NAMED, Purpose.SAMPLE, Purpose.WATCH, Purpose.VERSION}
+_ASKING: Final = SEARCHES | {
+    *(Purpose.NAMED, Purpose.SAMPLE, Purpose.WATCH, Purpose.RESWEEP, Purpose.VERSION)
+}
 """Purposes of tasks that ask ports of the engagement, not control ports."""
 
 

@@ -42,7 +42,7 @@ _ANSWERS = frozenset({PortState.OPEN, PortState.CLOSED})
 _TOGETHER = 10
 """Endpoints of one host that were open and closed, from which on a device is likelier that answers
 for all of them at times than so many services that come and go."""
-_NAMING = SEARCHES | {Purpose.SAMPLE}
+_NAMING = SEARCHES | {Purpose.SAMPLE, Purpose.RESWEEP}
 TRIP_WIRES = PortSet.of((23,))
 """Ports that intrusion traps are tied to most: after them, every other answer is in doubt."""
 

@@ -86,14 +86,13 @@ def round_due(
     return None
 
 
-def watch_times(looks: int, delays: Sequence[float]) -> tuple[float, ...]:
+def watch_times(looks: int, span: float) -> tuple[float, ...]:
     """Seconds after the corroboration at which believed endpoints are looked at again.
 
-    Spread over the sum of the delays, one in each equal part of it, and at another place in each
-    part (multiples of the golden ratio), so that the looks keep step with nothing. Without delays
-    there is no time to look in.
+    Spread over ``span`` seconds, one in each equal part of it, and at another place in each part
+    (multiples of the golden ratio), so that the looks keep step with nothing. Without a span there
+    is no time to look in.
     """
-    span = sum(delays)
     if not span:
         return ()
     return tuple(span * (number + (number + 1) * _GOLDEN % 1) / looks for number in range(looks))

@@ -91,7 +91,8 @@ class Profile:
     waited for ``canary_waits``, one after the other (none: no canaries), and then asked at
     ``gentle_pace`` probes a second; ``second_looks`` bounds how often silent ports of living hosts
     are asked again, ``watch_looks`` is how often believed endpoints are looked at while rescans
-    last; ``sample`` endpoints that nobody called open are asked again.
+    last, and ``closer_looks`` how often on hosts where something came and went; ``sample``
+    endpoints that nobody called open are asked again.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Profile:
     gentle_pace: float = 8.0
     second_looks: int = 0
     watch_looks: int = 0
+    closer_looks: int = 0
     sample: int = 0
 
 

@@ -58,6 +58,7 @@ PURPOSES: Final[Mapping[Purpose, str]] = MappingProxyType(
         Purpose.CANARY: "canary",
         Purpose.SECOND_LOOK: "second look",
         Purpose.WATCH: "watch",
+        Purpose.RESWEEP: "another sweep",
         Purpose.VOTE: "vote",
         Purpose.SAMPLE: "sample",
         Purpose.VERSION: "version probe",

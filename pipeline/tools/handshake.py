@@ -53,7 +53,10 @@ def manner(task: Task, policy: Policy) -> Manner:
         case Purpose.CANARY:
             # Who is slow to answer is not silent.
             return Manner(connect_timeout=wire.CONNECT_TIMEOUT_LIMIT, listen=0.0, speaks=False)
-        case Purpose.WATCH | Purpose.SAMPLE:
+        case Purpose.SAMPLE:
+            # Most of what nobody called open keeps silent, and silence costs a SYN each second.
+            return Manner(connect_timeout=BASELINE_TIMEOUT, listen=0.0, speaks=False)
+        case Purpose.WATCH:
             return Manner(connect_timeout=policy.connect_timeout, listen=0.0, speaks=False)
         case Purpose.VOTE:
             return Manner(

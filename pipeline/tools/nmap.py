@@ -29,7 +29,7 @@ from pipeline.ports import PortSet
 from pipeline.process import Command, Finished
 
 OUTPUT: Final = "nmap.xml"
-SEARCHES: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK})
+SEARCHES: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK, Purpose.RESWEEP})
 """Tasks that look for open ports: their refusals are kept as sets, their silence not at all."""
 PACKETS_PER_SYN: Final = 2
 """A SYN, and the kernel's reset when a SYN-ACK comes back."""
@@ -82,9 +82,11 @@ def packets_per_probe(method: Method, policy: Policy) -> int:
 def retries(task: Task, policy: Policy) -> int:
     """How often a call repeats a probe without an answer.
 
-    A second look does not: the next look is slower, which tells a limit from a loss.
+    A second look does not: the next look is slower, which tells a limit from a loss. Nor does a
+    sweep of a host that will be swept again.
     """
-    return 0 if task.purpose is Purpose.SECOND_LOOK else policy.nmap_max_retries
+    again = task.purpose in (Purpose.SECOND_LOOK, Purpose.RESWEEP)
+    return 0 if again else policy.nmap_max_retries
 
 
 def demand(task: Task, policy: Policy) -> Demand:

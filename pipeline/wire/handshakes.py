@@ -98,7 +98,7 @@ async def handshake(
     When nothing came and ``speak`` is true, one CR LF is sent and we listen again, longer if the
     acknowledgement is still to come: one second, or the kernel's retransmission timeout if that is
     more. The connection is ended in order (FIN) and its end is not waited for; who neither listens
-    nor speaks resets it at once. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
+    nor speaks resets it before it is whole. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
 
     Times are in seconds; a ``connect_timeout`` beyond :data:`CONNECT_TIMEOUT_LIMIT` is cut. Raises
     :class:`~pipeline.errors.NotAdmitted` unless ``scope``, asked right before the connect, still
@@ -110,8 +110,10 @@ async def handshake(
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             _prepare(sock, version, source_address, interface, source_port)
             if not listen and not speak:
-                # A reset instead of a farewell: three packets in all, and nothing left behind.
+                # A reset instead of a farewell, and instead of the acknowledgement, which waits
+                # for data of ours: two packets in all, and no application hears of it.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             scope().admit(target.address)
             return await _Conversation(sock, target, port).hold(
                 min(connect_timeout, CONNECT_TIMEOUT_LIMIT), listen, speak

@@ -42,12 +42,13 @@ from stages import NETWORK_STAGES
 from tests.decide.making import START, evidence
 from tests.stages.simulator import SYN_METHODS, Host, Reply, accepted, refused
 
-BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.VOTE})
+BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.RESWEEP, Purpose.VOTE})
 TRIES: Final = {Method.MASSCAN_SYN: 1, Method.NMAP_SYN: 3, Method.NMAP_CONNECT: 3}
 """SYNs until a method gives up, a second apart; two of others, and one of a second look."""
 BY_NMAP: Final = frozenset({Method.NMAP_SYN, Method.NMAP_CONNECT, Method.NMAP_VERSION})
 """Methods that do not tell when an answer came, only when the command ended."""
-RATES: Final = {Purpose.SWEEP: 200.0, Purpose.SECOND_LOOK: 60.0}
+RATES: Final = {Purpose.SWEEP: 200.0, Purpose.SECOND_LOOK: 60.0, Purpose.RESWEEP: 60.0}
+ONCE: Final = (Purpose.SECOND_LOOK, Purpose.RESWEEP)
 """Probes per second of a task without a pace of its own; ten where nothing else is said."""
 TRIP_WIRE: Final = 23
 
@@ -338,7 +339,7 @@ class World:
         self._open[record.number] = len(pairs)
         for place, where in enumerate(pairs):
             time = self.now + (place + self._chance.random()) / rate
-            tries = 1 if task.purpose is Purpose.SECOND_LOOK else TRIES.get(task.method, 2)
+            tries = 1 if task.purpose in ONCE else TRIES.get(task.method, 2)
             heapq.heappush(self._syns, _Syn(time, next(self._order), record.number, where, tries))
 
     def _step(self) -> bool:
@@ -406,7 +407,7 @@ class World:
         said = [self._timed(o) for o in self._said.pop(record.number)]
         if task.purpose is Purpose.VOTE:
             said = list(count_votes(said))
-        if task.purpose in (Purpose.SWEEP, Purpose.SECOND_LOOK):
+        if task.purpose in (Purpose.SWEEP, *ONCE):
             refusing: dict[Address, set[int]] = defaultdict(set)
             for o in said:
                 if o.state is PortState.CLOSED:

@@ -45,6 +45,7 @@ class Case:
     serves: str = "silent"
     connect_timeout: float = 2.0
     listen: float = 0.2
+    speak: bool = True
 
 
 def to_peer(*conditions: str) -> tuple[str, ...]:
@@ -89,6 +90,7 @@ CASES = (
     ),
     Case(name="acknowledges", to="127.0.1.9"),
     Case(name="speaks", to="127.0.1.10", serves="banner"),
+    Case(name="left at once", to="127.0.1.13", serves="banner", listen=0.0, speak=False),
     Case(name="closes", to="127.0.1.11", serves="closing"),
     Case(
         name="SYN proxy that resets",
@@ -238,7 +240,7 @@ async def ask_all(wire: Wire) -> dict[str, Any]:
                 scope=lambda: scope,
                 connect_timeout=case.connect_timeout,
                 listen=case.listen,
-                speak=True,
+                speak=case.speak,
                 source_address=OURS[version] if case.to.startswith(("127", "2001")) else None,
             )
             return described(result)

@@ -23,6 +23,7 @@ EXPECTED = {
     "speaks and never answers the FIN": ("open", "syn-ack", "data"),
     "acknowledges": ("open", "syn-ack", "acknowledged"),
     "speaks": ("open", "syn-ack", "data"),
+    "left at once": ("open", "syn-ack", "silence"),
     "closes": ("open", "syn-ack", "closed"),
     "SYN proxy that resets": ("open", "syn-ack", "reset"),
     "refuses with net-unreachable": ("filtered", "net-unreach", None),
@@ -62,6 +63,7 @@ def test_no_more_packets_leave_than_the_budget_counts(name: str, paths: Answers)
         ("never answers the FIN", 6),  # SYN, ACK, newline, the FIN three times
         ("acknowledges", 4),
         ("speaks", 5),
+        ("left at once", 2),  # SYN, and a reset in place of everything else
         ("closes", 4),
         ("refuses with a reset", 1),
         ("refuses with admin-prohibited", 1),

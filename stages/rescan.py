@@ -65,14 +65,7 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     yield from _votes(evidence, policy, found)
     believed = {endpoint for endpoint, verdict in found.items() if verdict.kind in _WATCHED}
     yield from _watch(evidence, policy, believed, resting)
-    yield from closer_looks(
-        evidence,
-        policy,
-        standings(evidence),
-        found,
-        believed,
-        first_round=_first_round_of(evidence),
-    )
+    yield from closer_looks(evidence, policy, standings(evidence), found, believed)
     yield from _again(evidence, policy, found, resting)
 
 

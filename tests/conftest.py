@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 
+# Drawn once, before the processes of the tests start: they inherit it.
+os.environ.setdefault("PORTPROOF_TEST_SEED", str(random.SystemRandom().randrange(1_000_000)))
 _HERE = Path(__file__).parent
 _LAB_FOLDERS = ("lab", "network")
 _NEEDED = ("ip", "nft", "ethtool", "openssl", "nmap", "masscan")
@@ -19,6 +22,11 @@ def _missing() -> str:
         return "the lab is made of network namespaces and needs root"
     absent = [name for name in _NEEDED if shutil.which(name) is None]
     return f"the lab needs {', '.join(absent)}" if absent else ""
+
+
+def pytest_report_header() -> str:
+    """Tell the seed, so that what failed can be repeated."""
+    return f"seed of the lab that is new each time: {os.environ['PORTPROOF_TEST_SEED']}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

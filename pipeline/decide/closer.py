@@ -3,8 +3,9 @@
 A few looks tell of most endpoints that they are steady. Where one endpoint was open and then
 refused, its neighbours are suspects: a schedule, a restart, or a load that cannot be borne seldom
 concerns one of them alone. So what is believed in that network is looked at many times more. The
-host itself is also swept again as often, because what is open for a tenth of the time was most
-likely closed when the first sweep came by.
+host itself is also swept again and again, because what is open for a tenth of the time was most
+likely closed when the first sweep came by; and so are its living neighbours, who share as many
+probes among them.
 
 Hosts that pretend are left out: what they change is known to be no service. Networks that turned
 against us are looked at gently, and not swept again.
@@ -12,15 +13,14 @@ against us are looked at gently, and not swept again.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Final
 
-from pipeline.addresses import Address, AddressSet
+from pipeline.addresses import Address, AddressSet, number_of
 from pipeline.decide import reasons
 from pipeline.decide.questions import asked, pretending_hosts, tasks_for, with_purpose
 from pipeline.decide.rescan import watch_times
-from pipeline.decide.standing import Standings, network_of
+from pipeline.decide.standing import Standings, by_network, living, network_number
 from pipeline.model import (
     Endpoint,
     Evidence,
@@ -34,7 +34,8 @@ from pipeline.model import (
 from pipeline.plan import Policy
 
 MOST_PROBES: Final = 3000
-"""What all further sweeps of one host may send: 24 sweeps of 125 ports, three of a thousand."""
+"""What all further sweeps of one host may send: 30 sweeps of 100 ports, three of a thousand; and
+as many for all its neighbours together."""
 
 
 def unsteady_hosts(
@@ -57,33 +58,32 @@ def closer_looks(
     known: Standings,
     found: Mapping[Endpoint, Verdict],
     believed: Set[Endpoint],
-    *,
-    first_round: float,
 ) -> Iterator[Task]:
     """All further looks around unsteady hosts, each at its own time; none that was filed before.
 
-    They fill what is left of the time of the rescans, which began at ``first_round``, and at least
-    half as much time as that: what shows late deserves as close a look.
+    They are spread over the time of the rescans once more: what shows late deserves as close a
+    look as what shows at once.
     """
     hosts = unsteady_hosts(evidence, known, found)
     if not policy.closer_looks or not hosts:
         return
-    span = sum(policy.rescan_delays)
     since = max(
         observation.time
         for endpoint, heard in evidence.observations.items()
         if endpoint.address in hosts
         for observation in heard
     )
-    span = max(span / 2, first_round + span - since)
+    span = sum(policy.rescan_delays)
+    near = {network_number(address) for address in hosts}
+    pretending = pretending_hosts(evidence, known)
     # A round of their own: those of the first looks may be under way.
     round_ = policy.watch_looks + 1
     looked = asked(evidence, Method.HANDSHAKE, Purpose.WATCH, round_)
-    around = AddressSet()
-    for address in hosts:
-        around = around | network_of(address)
-    pretending = pretending_hosts(evidence, known)
-    watched = {e for e in believed - looked if e.address in around and e.address not in pretending}
+    watched = {
+        endpoint
+        for endpoint in believed - looked
+        if network_number(endpoint.address) in near and endpoint.address not in pretending
+    }
     for number, after in enumerate(watch_times(policy.closer_looks, span)):
         yield from tasks_for(
             evidence,
@@ -96,28 +96,49 @@ def closer_looks(
             not_before=since + after,
             shy=known.shy,
         )
-    bold = AddressSet.from_addresses(hosts) - known.shy
-    yield from _sweeps(evidence, policy, bold, since, span)
+    out = known.shy | pretending
+    alive = [address for address in living(evidence, known) if address not in out]
+    yield from _sweeps(evidence, policy, hosts, alive, since)
 
 
 def _sweeps(
-    evidence: Evidence, policy: Policy, hosts: AddressSet, since: float, span: float
+    evidence: Evidence,
+    policy: Policy,
+    hosts: Set[Address],
+    alive: Iterable[Address],
+    since: float,
 ) -> Iterator[Task]:
+    """Further sweeps of these hosts, and fewer of those that live beside them."""
     swept = AddressSet()
     for record in with_purpose(evidence, Purpose.RESWEEP):
         swept = swept | record.task.targets.addresses
-    new = evidence.batch.targets.only(hosts - swept)
-    times = watch_times(_how_many(evidence, policy, new.addresses.size), span)
-    for number, after in enumerate(times, start=1):
+    for addresses in by_network(sorted(alive, key=number_of)).values():
+        unsteady = [a for a in addresses if a in hosts and a not in swept]
+        beside = [a for a in addresses if a not in hosts and a not in swept]
+        if not unsteady:
+            continue
+        most = _most_sweeps(evidence, policy, len(unsteady) + len(beside))
+        each = MOST_PROBES // len(evidence.batch.ports)
+        yield from _swept(evidence, policy, unsteady, min(most, each), since)
+        fewer = each * len(unsteady) // max(1, len(beside))
+        yield from _swept(evidence, policy, beside, min(most, each, fewer), since)
+
+
+def _swept(
+    evidence: Evidence, policy: Policy, addresses: list[Address], times: int, since: float
+) -> Iterator[Task]:
+    targets = evidence.batch.targets.only(AddressSet.from_addresses(addresses))
+    span = sum(policy.rescan_delays)
+    for number, after in enumerate(watch_times(times, span), start=1):
         for version in (4, 6):
-            targets = new.family(version)
-            if targets:
+            some = targets.family(version)
+            if some:
                 yield Task(
                     batch=evidence.batch.number,
                     stage=StageName.RESCAN,
                     method=policy.methods[0],
                     purpose=Purpose.RESWEEP,
-                    targets=targets,
+                    targets=some,
                     protocol=evidence.batch.protocol,
                     ports=evidence.batch.ports,
                     vantage=policy.vantage,
@@ -126,12 +147,9 @@ def _sweeps(
                 )
 
 
-def _how_many(evidence: Evidence, policy: Policy, hosts: int) -> int:
-    if not hosts:
-        return 0
-    ports = len(evidence.batch.ports)
-    of_batch = sys.maxsize
-    if policy.rescan_packets_share is not None:
-        endpoints = evidence.batch.targets.addresses.size * ports
-        of_batch = int(policy.rescan_packets_share * endpoints / (hosts * ports))
-    return min(policy.closer_looks, MOST_PROBES // ports, of_batch)
+def _most_sweeps(evidence: Evidence, policy: Policy, hosts: int) -> int:
+    """As often as looks are wanted, unless the budget of the run's re-scans ends before."""
+    if policy.rescan_packets_share is None:
+        return policy.closer_looks
+    share = policy.rescan_packets_share * evidence.batch.targets.addresses.size / hosts
+    return min(policy.closer_looks, int(share))

@@ -164,11 +164,16 @@ def network_of(address: Address) -> AddressSet:
     return AddressSet(((first, first + (1 << _NETWORK_BITS) - 1),))
 
 
+def network_number(address: Address) -> int:
+    """What all addresses of a neighbourhood have in common, as a number."""
+    return number_of(address) >> _NETWORK_BITS
+
+
 def by_network(addresses: Iterable[Address]) -> dict[int, list[Address]]:
     """Addresses gathered by neighbourhood, in the order given."""
     found: dict[int, list[Address]] = defaultdict(list)
     for address in addresses:
-        found[number_of(address) >> _NETWORK_BITS].append(address)
+        found[network_number(address)].append(address)
     return found
 
 

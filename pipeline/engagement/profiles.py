@@ -114,7 +114,7 @@ class ProfileDocument(Strict):
     gentle_pace: Annotated[float, Field(ge=0.1, le=1000)] = 8.0
     second_looks: Annotated[int, Field(ge=0, le=6)] = 4
     watch_looks: Annotated[int, Field(ge=0, le=60)] = 7
-    closer_looks: Annotated[int, Field(ge=0, le=60)] = 24
+    closer_looks: Annotated[int, Field(ge=0, le=60)] = 40
     sample: Annotated[int, Field(ge=0, le=100_000)] = 300
     fragile_ports: PlainPorts = Field(default_factory=lambda: [FRAGILE_PORTS])
     attempts: Annotated[int, Field(ge=1, le=10)] = 3

@@ -315,9 +315,9 @@ def _line(some: tuple[Observation, ...], host: HostRecord | None) -> Line:
     first, last = some[0], some[-1]
     asked = _ASKED[first.method]
     if first.method is Method.HANDSHAKE and first.purpose in _IN_PASSING:
-        asked = "portproof made a connection and left at once"
+        asked = "portproof began a connection and left at once"
     if first.purpose is Purpose.VOTE:
-        asked = "portproof made several connections at the same moment"
+        asked = "portproof began several connections at the same moment"
     times = f", {len(some)} times" if len(some) > 1 else ""
     aside = _why_aside(first, host)
     what, _, meaning = _came_back(first).partition(". ")

@@ -60,7 +60,7 @@ def test_only_the_network_of_what_comes_and_goes_is_looked_at_closely() -> None:
     )
     assert set(per_endpoint.values()) == {CAREFUL.closer_looks}
     swept = {str(a) for r in asked(playing, Purpose.RESWEEP) for a in r.task.targets.addresses}
-    assert swept == {f"{HERE}.1"}
+    assert swept == {f"{HERE}.1", f"{HERE}.2"}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_only_the_network_of_what_comes_and_goes_is_looked_at_closely() -> None:
         ({}, 24),
         ({"closer_looks": 0}, 0),
         ({"closer_looks": 5}, 5),
-        ({"rescan_packets_share": 0.4}, 12),  # 0.4 of 32 addresses, 24 ports of one each
+        ({"rescan_packets_share": 0.4}, 12),  # 0.4 of 32 addresses: twelve times one of them
     ],
 )
 def test_further_sweeps_keep_to_their_number_and_to_the_budget(

@@ -9,7 +9,7 @@ LOSS   ?= 0
 APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy clean
+.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-history clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup  ## Time portproof beside nmap, and beside masscan followed by nmap
 
 bench-accuracy: setup  ## Count how often portproof and others are right on difficult hosts
 	$(BIN)/python -m fixtures.accuracy $(BENCH)
+
+bench-history: setup  ## Measure how large and how fast the history of three years is
+	$(BIN)/python -m fixtures.bench_history $(BENCH)
 
 clean:  ## Remove what was installed and built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis out

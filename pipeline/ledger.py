@@ -55,7 +55,8 @@ class Ledger:
     """The ledger of one run. ``scope`` is the run's own: every task in it lay inside once.
 
     What services said is filed without secrets, whoever heard it. ``trail`` is the run's record,
-    which hears what became of each task once it is filed.
+    which hears what became of each task once it is filed. Raises :class:`UsageError` for a run
+    whose evidence was purged.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Ledger:
         scope: Scope | None = None,
         trail: Trail | None = None,
     ) -> None:
+        run.require_evidence()
         self._store = store
         self._run = run.number
         self._scope = scope or run.plan.scope

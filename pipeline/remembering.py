@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from pipeline.addresses import Address
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.history import Look
 from pipeline.ledger import Ledger
@@ -27,7 +28,7 @@ def remember(store: Store, engagement: str, closing: RunRecord | None = None) ->
         run = runs[number]
         if run.purged is not None:
             return None
-        return Look(run=number, verdicts=store.verdicts(number), asked=_asked(store, run))
+        return Look(run=number, verdicts=store.verdicts(number), asked=asked_in(store, run))
 
     waiting = list(forgotten(store, engagement))
     if closing is not None and closing.number not in waiting:
@@ -38,8 +39,11 @@ def remember(store: Store, engagement: str, closing: RunRecord | None = None) ->
             file_run(store, number, engagement, look, found.verdicts)
 
 
-def _asked(store: Store, run: RunRecord) -> Callable[[Endpoint], bool]:
-    """Whether a run asked about an endpoint; its ledger is read when somebody wants to know."""
+def asked_in(store: Store, run: RunRecord) -> Callable[[Endpoint | Address], bool]:
+    """Whether a run asked about an endpoint, or about anything on an address.
+
+    Its ledger is read when somebody wants to know.
+    """
 
     @cache
     def coverage() -> Coverage:
@@ -47,4 +51,9 @@ def _asked(store: Store, run: RunRecord) -> Callable[[Endpoint], bool]:
         refusals = ledger.refusals() if run.plan.imported else ()
         return Coverage(ledger.tasks(), ledger.holes(), refusals)
 
-    return lambda endpoint: coverage().asked(endpoint)
+    def asked(where: Endpoint | Address) -> bool:
+        if isinstance(where, Endpoint):
+            return coverage().asked(where)
+        return coverage().asked_any(where)
+
+    return asked

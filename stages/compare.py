@@ -24,13 +24,17 @@ def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | 
     The history is brought up to date on the way: what was ever open is in it, and a complete run
     becomes a part of it.
     """
-    if run.plan.imported and run.plan.previous_run is None:
-        return None
     complete = run.state is RunState.COMPLETE
     remember(store, run.plan.engagement, closing=run if complete else None)
+    if run.plan.imported and run.plan.previous_run is None:
+        return None
     earlier = store.previous_complete(run.plan.engagement, before=run.number)
     if earlier is None:
         return None
+    if earlier.purged is not None:
+        # What it had asked is not known any more; what was found then stands.
+        filed = store.comparison(run.number)
+        return filed.changes if filed is not None else None
     changes = compare_runs(store, earlier, run)
     store.save_comparison(run.number, earlier.number, differences(earlier.plan, run.plan), changes)
     return changes
@@ -40,8 +44,11 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
     """The changes between any two runs whose verdicts are filed, in the order of endpoints.
 
     Only endpoints on which the two differ are read; of the tasks and what they gave up on, only
-    what is needed to tell *not asked* from *no answer*.
+    what is needed to tell *not asked* from *no answer*. Raises :class:`UsageError` when the
+    evidence of one of them was purged.
     """
+    for run in (before, after):
+        run.require_evidence()
     pairs = differing(store, before.number, after.number)
     had = {e.address for e, verdict in pairs.before.items() if verdict.kind in OPEN}
     came = [e for e, verdict in pairs.after.items() if verdict.kind in OPEN]

@@ -12,6 +12,7 @@ from pipeline.cli import (
     comparing,
     exporting,
     importing,
+    keeping,
     looking,
     ordering,
     scanning,
@@ -61,6 +62,8 @@ for command in (
     exporting.export,
     comparing.diff,
     importing.import_,
+    keeping.history,
+    keeping.purge,
     scanning.verify,
     starting.doctor,
 ):

@@ -46,6 +46,7 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
                 "ended": iso(run.ended) if run.ended is not None else None,
                 "stopped_because": run.stopped_because,
                 "imported": [file.name for file in run.plan.imported],
+                "purged": iso(run.purged) if run.purged is not None else None,
             }
             for run in known
         ]
@@ -58,7 +59,7 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
             run.state.value,
             iso(run.started),
             visible(run.plan.engagement, 40),
-            visible(run.stopped_because or _imported(run), 60),
+            visible(run.stopped_because or _note(run), 60),
         )
         for run in known
     ]
@@ -66,9 +67,10 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
     return 0
 
 
-def _imported(run: RunRecord) -> str:
+def _note(run: RunRecord) -> str:
     names = ", ".join(file.name for file in run.plan.imported)
-    return f"imported from {names}" if names else ""
+    notes = (f"imported from {names}" if names else "", "evidence purged" if run.purged else "")
+    return "; ".join(note for note in notes if note)
 
 
 def show(

@@ -69,6 +69,14 @@ class Coverage:
         refused = self._refused.get((endpoint.protocol, endpoint.address), ())
         return any(endpoint.port in ports for ports in refused)
 
+    def asked_any(self, address: Address) -> bool:
+        """True when a settled task asked about anything on the address."""
+        return any(address == refused for _, refused in self._refused) or any(
+            all(hole.ports is not None for hole in self._holes.get((record.number, address), ()))
+            for line in self._settled.values()
+            for record in line.at(address)
+        )
+
     def _gave_up(self, task: int, endpoint: Endpoint) -> Hole | None:
         for hole in self._holes.get((task, endpoint.address), ()):
             if hole.ports is None or endpoint.port in hole.ports:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.audit.chain import Head
+from pipeline.errors import UsageError
 from pipeline.model import Endpoint, Protocol, RunState, Service, VerdictKind
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
@@ -71,6 +72,15 @@ class RunRecord:
     plan: RunPlan
     stopped_because: str = ""
     purged: float | None = None
+
+    def require_evidence(self) -> None:
+        """Raises :class:`UsageError` when the evidence of the run was purged."""
+        if self.purged is not None:
+            raise UsageError(
+                f"the evidence of run {self.id} was purged",
+                hint=f"its report lies in runs/{self.id}, and `portproof history` tells what it "
+                "found",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

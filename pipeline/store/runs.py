@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,17 @@ class Store:
         """A consistent look at the database."""
         with guarded(self.path), self.engine.connect() as connection:
             yield connection
+
+    def give_room_back(self) -> None:
+        """Make the file as small as what is in it; nothing that was deleted is left in it.
+
+        Raises :class:`DiskFull` when there is no room for the copy that this takes.
+        """
+        with guarded(self.path), closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            if cursor.execute("PRAGMA freelist_count").fetchone()[0]:
+                cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def create_run(self, plan: RunPlan, *, run_id: str, now: float) -> RunRecord:
         """File a new run. ``run_id`` must be new."""

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    bindparam,
-    delete,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, insert, select, update
 
 from pipeline.addresses import Address
 from pipeline.decide.history import Looks, Spell, Spells, include
@@ -36,8 +28,6 @@ from pipeline.store.runs import Store
 
 ROWS: Final = 50_000
 """Rows of ``spells`` that are held in memory at a time."""
-_TABLE: Final = schema.spells.c
-_ENDPOINT: Final = tuple_(_TABLE.address, _TABLE.protocol, _TABLE.port)
 
 
 def occasions(store: Store, engagement: str) -> tuple[Occasion, ...]:
@@ -90,7 +80,7 @@ def histories(
     """
     order = [run.number for run in runs]
     with store.reading() as connection:
-        labels = _Labels(connection)
+        labels = Labels(connection)
         for page in _pages(connection, order, labels, host=host, at_a_time=at_a_time):
             yield from page.items()
 
@@ -108,17 +98,29 @@ def file_run(
             update(schema.runs).where(schema.runs.c.number == run).values(remembered=Memory.HELD)
         )
         order = [occasion.number for occasion in _occasions(connection, engagement)]
-        labels = _Labels(connection)
+        labels = Labels(connection)
         for page in _pages(connection, order, labels):
             waiting -= page.keys()
-            _replace(connection, page, include(page, run, looks, order), labels)
+            replace_spells(connection, page, include(page, run, looks, order), labels)
         rest = sorted(waiting, key=lambda endpoint: endpoint.sort_key)
         for start in range(0, len(rest), ROWS):
             fresh: dict[Endpoint, Spells] = dict.fromkeys(rest[start : start + ROWS], ())
-            _replace(connection, fresh, include(fresh, run, looks, order), labels)
+            replace_spells(connection, fresh, include(fresh, run, looks, order), labels)
 
 
-class _Labels:
+# As texts, because there may be a million rows to a run.
+_WRITE: Final = (
+    "INSERT OR REPLACE INTO spells (address, protocol, port, first, last, kind, service, missed) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_READ: Final = (
+    "SELECT address, protocol, port, first, last, kind, service, missed FROM spells {where}"
+    "ORDER BY address, protocol, port, first LIMIT {at_most:d}"
+)
+_DROP: Final = "DELETE FROM spells WHERE address = ? AND protocol = ? AND port = ? AND first = ?"
+
+
+class Labels:
     """The labels of services and their numbers."""
 
     def __init__(self, connection: Connection) -> None:
@@ -142,25 +144,23 @@ class _Labels:
 def _pages(
     connection: Connection,
     order: Sequence[int],
-    labels: _Labels,
+    labels: Labels,
     *,
     host: Address | None = None,
     at_a_time: int = ROWS,
 ) -> Iterator[dict[Endpoint, Spells]]:
     """The spells, some endpoints at a time, each with all that are of these runs."""
-    places = {run: place for place, run in enumerate(order)}
-    made: dict[tuple[Any, ...], Spell] = {}
+    spell_of = _Spells({run: place for place, run in enumerate(order)}, labels)
     after: tuple[Any, ...] | None = None
     while True:
         rows = _rows(connection, host, after, at_a_time)
         whole = len(rows) < at_a_time
         page: dict[Endpoint, Spells] = {}
-        groups = [(key, list(found)) for key, found in groupby(rows, key=lambda row: row[:3])]
+        groups = [(key, list(found)) for key, found in groupby(rows, key=itemgetter(0, 1, 2))]
         for key, found in groups if whole else groups[:-1]:  # the last one may go on
-            of_these = [_spell(row[3:], places, labels, made) for row in found if row[3] in places]
-            if of_these:
-                of_these.sort(key=lambda spell: places[spell.first])
-                page[spell_endpoint(*key)] = tuple(of_these)
+            spells = spell_of.all(found)
+            if spells:
+                page[spell_endpoint(*key)] = spells
             after = key
         yield page
         if whole:
@@ -170,74 +170,86 @@ def _pages(
 def _rows(
     connection: Connection, host: Address | None, after: tuple[Any, ...] | None, at_most: int
 ) -> Sequence[tuple[Any, ...]]:
-    query = (
-        select(schema.spells)
-        .order_by(_TABLE.address, _TABLE.protocol, _TABLE.port, _TABLE.first)
-        .limit(at_most)
-    )
+    where, values = [], []
     if host is not None:
-        query = query.where(_TABLE.address == address_to_bytes(host))
+        where.append("address = ?")
+        values.append(address_to_bytes(host))
     if after is not None:
-        query = query.where(tuple_(*after) < _ENDPOINT)
-    return [tuple(row) for row in connection.execute(query)]
+        where.append("(address, protocol, port) > (?, ?, ?)")
+        values += after
+    query = _READ.format(where=f"WHERE {' AND '.join(where)} " if where else "", at_most=at_most)
+    # Of the driver, because its rows are plain tuples.
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(query, tuple(values))
+        return cursor.fetchall()
+    finally:
+        cursor.close()
 
 
-def _spell(
-    row: tuple[Any, ...],
-    places: Mapping[int, int],
-    labels: _Labels,
-    made: dict[tuple[Any, ...], Spell],
-) -> Spell:
-    """The value of a row; equal rows of many endpoints share one."""
-    if row not in made:
-        first, last, kind, service, missed = row
-        made[row] = Spell(
-            first=first,
-            last=last,
-            kind=spell_kind(kind),
-            service=labels.label[service],
-            missed=tuple(sorted(numbers_from_bytes(missed), key=places.__getitem__)),
-        )
-    return made[row]
+class _Spells:
+    """Rows as values; equal rows of many endpoints share one."""
+
+    def __init__(self, places: Mapping[int, int], labels: Labels) -> None:
+        self._places = places
+        self._labels = labels
+        self._made: dict[tuple[Any, ...], Spell] = {}
+
+    def all(self, rows: Sequence[tuple[Any, ...]]) -> Spells:
+        """Those of one endpoint that are of these runs, the oldest first."""
+        places = self._places
+        found = [self._spell(row[3:]) for row in rows if row[3] in places]
+        if len(found) > 1:
+            found.sort(key=lambda spell: places[spell.first])
+        return tuple(found)
+
+    def _spell(self, row: tuple[Any, ...]) -> Spell:
+        made = self._made.get(row)
+        if made is None:
+            first, last, kind, service, missed = row
+            numbers = sorted(numbers_from_bytes(missed), key=self._places.__getitem__)
+            made = self._made[row] = Spell(
+                first=first,
+                last=last,
+                kind=spell_kind(kind),
+                service=self._labels.label[service],
+                missed=tuple(numbers),
+            )
+        return made
 
 
-def _replace(
+def replace_spells(
     connection: Connection,
     before: Mapping[Endpoint, Spells],
     after: Mapping[Endpoint, Spells],
-    labels: _Labels,
+    labels: Labels,
 ) -> None:
-    dropped: list[dict[str, Any]] = []
-    written: list[dict[str, Any]] = []
+    """File the spells of some endpoints in the place of those that are there."""
+    dropped: list[tuple[Any, ...]] = []
+    written: list[tuple[Any, ...]] = []
     for endpoint, spells in after.items():
         old = before[endpoint]
         if spells == old:
             continue
-        key = {
-            "address": address_to_bytes(endpoint.address),
-            "protocol": PROTOCOL_CODES[endpoint.protocol],
-            "port": endpoint.port,
-        }
+        key = (
+            address_to_bytes(endpoint.address),
+            PROTOCOL_CODES[endpoint.protocol],
+            endpoint.port,
+        )
         kept = {spell.first for spell in spells}
-        dropped += [
-            {f"_{name}": value for name, value in {**key, "first": spell.first}.items()}
-            for spell in old
-            if spell.first not in kept
-        ]
-        written += [{**key, **_columns(spell, labels)} for spell in spells if spell not in old]
+        dropped += [(*key, spell.first) for spell in old if spell.first not in kept]
+        written += [(*key, *_columns(spell, labels)) for spell in spells if spell not in old]
     if dropped:
-        names = ("address", "protocol", "port", "first")
-        here: list[ColumnElement[bool]] = [_TABLE[n] == bindparam(f"_{n}") for n in names]
-        connection.execute(delete(schema.spells).where(*here), dropped)
+        connection.exec_driver_sql(_DROP, dropped)
     if written:
-        connection.execute(insert(schema.spells).prefix_with("OR REPLACE"), written)
+        connection.exec_driver_sql(_WRITE, written)
 
 
-def _columns(spell: Spell, labels: _Labels) -> dict[str, Any]:
-    return {
-        "first": spell.first,
-        "last": spell.last,
-        "kind": KIND_CODES[spell.kind],
-        "service": labels.number(spell.service),
-        "missed": numbers_to_bytes(spell.missed),
-    }
+def _columns(spell: Spell, labels: Labels) -> tuple[Any, ...]:
+    return (
+        spell.first,
+        spell.last,
+        KIND_CODES[spell.kind],
+        labels.number(spell.service),
+        numbers_to_bytes(spell.missed),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.assessing import judgement, with_risks
 from pipeline.decide.facts import neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.questions import by_protocol
@@ -41,6 +42,11 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     comparison = store.comparison(run.number)
     told, opened = _history(store, run)
     changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
+    found = tuple(
+        replace(finding, first_seen=_first_seen(finding.verdict, run, opened))
+        for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
+    )
+    judged_by = judgement(plan)
     return RunDocument(
         run=run.id,
         client=plan.client,
@@ -61,10 +67,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         limits=_limits(plan),
         rescan_delays=plan.policy.rescan_delays,
         tools=plan.tools,
-        findings=tuple(
-            replace(finding, first_seen=_first_seen(finding.verdict, run, opened))
-            for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
-        ),
+        findings=with_risks(found, judged_by, now=run.ended or run.started),
         gaps=tuple(_gaps(store, run, evidence)),
         holes=evidence.holes,
         tasks=evidence.tasks,
@@ -76,6 +79,8 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         imported=plan.imported,
         neighbourhoods=neighbourhoods(evidence),
         refusals=evidence.refusals,
+        risk_policy=judged_by.policy.version,
+        risk_note=judged_by.note,
         completeness=_completeness(run, evidence),
         audit=_audit(store, run),
         trends=told,

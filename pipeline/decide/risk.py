@@ -188,6 +188,18 @@ def _remarks(risk: Risk, place: Position) -> Iterator[str]:
         yield f"One step {direction} from {risk.base}: criticality is {place.criticality}."
 
 
+def combined(policy: RiskPolicy, own: tuple[Rule, ...], digest: str) -> RiskPolicy:
+    """The policy with the rules of an engagement before it; the same id replaces ours."""
+    if not own:
+        return policy
+    replaced = {rule.id for rule in own}
+    noun = "rule" if len(own) == 1 else "rules"
+    return RiskPolicy(
+        version=f"{policy.version} with {len(own)} own {noun} ({digest[:12]})",
+        rules=(*own, *(rule for rule in policy.rules if rule.id not in replaced)),
+    )
+
+
 def shadowed(policy: RiskPolicy) -> Iterator[tuple[Rule, Rule]]:
     """Rules that can never decide, each with one that always goes before it.
 

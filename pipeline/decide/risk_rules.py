@@ -54,11 +54,12 @@ class Concern(StrEnum):
 SEVERITIES: Final = tuple(Severity)
 SEVERITY_PLACE: Final = {severity: place for place, severity in enumerate(SEVERITIES)}
 
-INSIDE: Final = AddressSet.parse(
-    # RFC 1918, 6598, 1122, 3927; RFC 4193, 4291
-    "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 "
-    "fc00::/7 fe80::/10 ::1".split()
+_INSIDE: Final = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+    *("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),  # RFC 6598, 1122, 3927
+    *("fc00::/7", "fe80::/10", "::1"),  # RFC 4193, 4291
 )
+INSIDE: Final = AddressSet.parse(_INSIDE)
 """Addresses that no packet from the internet is routed to."""
 
 _UNIDENTIFIED: Final = frozenset({"", "unknown", "tcpwrapped"})

@@ -9,13 +9,15 @@ YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
     fields     texts and what they mean          wording    values in sentences
     kinds      pydantic types with their JSON Schema
     source     one file: its mistakes, and the way from a model's error to a line
-    document   the models: the engagement;       scoping, profiles, targets: its parts
+    document   the models: the engagement;       scoping, profiles, targets, zoning: its parts
+    ruling     the models of risk rules          policies   rules and whole policies of them
     loading    load()                            resolving  resolve_scope()
     values     what comes out, as plain frozen values
 """
 
 from pipeline.engagement.document import OUTPUTS, json_schema
-from pipeline.engagement.loading import load
+from pipeline.engagement.loading import load, risk_settings
+from pipeline.engagement.policies import check_policy, our_policy, with_own
 from pipeline.engagement.profiles import FRAGILE_PORTS, SCRIPTS, known_profiles
 from pipeline.engagement.resolving import Resolver, resolve_scope
 from pipeline.engagement.templates import new_engagement, template
@@ -24,8 +26,10 @@ from pipeline.engagement.values import (
     Engagement,
     Limits,
     NamedHost,
+    OwnRules,
     Profile,
     ResolvedScope,
+    RiskSettings,
     SourceFile,
     Vantage,
 )
@@ -38,15 +42,21 @@ __all__ = [
     "Engagement",
     "Limits",
     "NamedHost",
+    "OwnRules",
     "Profile",
     "ResolvedScope",
     "Resolver",
+    "RiskSettings",
     "SourceFile",
     "Vantage",
+    "check_policy",
     "json_schema",
     "known_profiles",
     "load",
     "new_engagement",
+    "our_policy",
     "resolve_scope",
+    "risk_settings",
     "template",
+    "with_own",
 ]

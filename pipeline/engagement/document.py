@@ -29,6 +29,7 @@ from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
 from pipeline.engagement.values import Profile, SourceFile
 from pipeline.engagement.wording import did_you_mean, shown
+from pipeline.engagement.zoning import RiskDocument, ZoneDocument
 from pipeline.model import Endpoint, Protocol
 
 OUTPUTS: Final = ("html", "json", "nmap-xml")
@@ -225,6 +226,12 @@ class EngagementDocument(Strict):
         default=None,
         description="When scanning is allowed; all the time of the authorisation if left out.",
     )
+    zones: list[ZoneDocument] = Field(
+        default_factory=list,
+        description="Which networks the internet reaches, and how much depends on them.",
+        examples=[[{"zone": "dmz", "networks": ["192.0.2.0/24"], "criticality": "high"}]],
+    )
+    risk: RiskDocument = Field(default_factory=RiskDocument)
     outputs: list[_Output] = Field(
         default_factory=lambda: list(USUAL_OUTPUTS),
         min_length=1,

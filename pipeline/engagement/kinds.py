@@ -91,6 +91,13 @@ def _port_spec(value: object) -> PortSpec:
     return fields.parse_port_spec(_port_text(value))
 
 
+def _named_ports(value: object) -> ProtocolPorts:
+    found = _ports(value)
+    if found.tcp.top or found.udp.top:
+        raise ValueError(f"must name ports one by one or as ranges (got {shown(value)})")
+    return found
+
+
 def _port_set(value: object) -> PortSet:
     found = _ports(value)
     if found.udp:
@@ -128,13 +135,19 @@ def _schema(**keywords: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **keywords})
 
 
-def _port_schema(letter: str) -> dict[str, Any]:
-    """One port, a text of ports, or a list of them; ``letter`` is what may stand before a port."""
+def _port_text_schema(letter: str) -> dict[str, Any]:
+    """One port, or a text of ports; ``letter`` is what may stand before a port."""
     one = f"{letter}{_PORT_PATTERN}"
     either: list[dict[str, Any]] = [
         {"type": "integer", "minimum": -65535, "maximum": 65535, "not": {"const": 0}},
         {"type": "string", "pattern": f"^(?=.){one}(,{one})*$"},
     ]
+    return {"anyOf": either}
+
+
+def _port_schema(letter: str) -> dict[str, Any]:
+    """The same, or a list of them."""
+    either = _port_text_schema(letter)["anyOf"]
     several = {"type": "array", "minItems": 1, "items": {"anyOf": either}}
     return {"anyOf": [*either, several]}
 
@@ -206,6 +219,9 @@ def ports_of(document: list[ProtocolPorts] | PortsDocument) -> ProtocolPorts:
 
 PlainPorts = Annotated[
     list[Annotated[PortSet, PlainValidator(_port_set)]], BeforeValidator(_as_list)
+]
+NamedPorts = Annotated[
+    ProtocolPorts, PlainValidator(_named_ports), WithJsonSchema(_port_text_schema(_LETTER_PATTERN))
 ]
 SourceAddress = Annotated[Address, text_of(fields.parse_source), _schema(minLength=2)]
 Network = Annotated[

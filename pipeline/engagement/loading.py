@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.kinds import ports_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
@@ -12,9 +14,11 @@ from pipeline.engagement.values import (
     Engagement,
     Limits,
     Profile,
+    RiskSettings,
     Vantage,
 )
-from pipeline.errors import EngagementError, UsageError
+from pipeline.engagement.zoning import RiskDocument, ZoneDocument, settings_of
+from pipeline.errors import EngagementError, Error, UsageError
 
 
 def load(path: Path, *, now: float | None = None) -> Engagement:
@@ -38,6 +42,37 @@ def load(path: Path, *, now: float | None = None) -> Engagement:
     if now is not None:
         engagement.authorisation.require(now)
     return engagement
+
+
+class _RiskPart(BaseModel):
+    """Of an engagement only what is about risks."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    zones: list[ZoneDocument] = Field(default_factory=list)
+    risk: RiskDocument = Field(default_factory=RiskDocument)
+
+
+def risk_settings(path: Path, text: str, name: str) -> RiskSettings:
+    """What an engagement says about risks now, for a run that was begun with ``text``.
+
+    Where the file is gone, is not sound, or is about another engagement by now, what ``text`` says
+    counts. Never raises: a report must not fail for it. What could not be read is in ``note``.
+    """
+    try:
+        engagement = load(path)
+    except Error:
+        pass
+    else:
+        if engagement.name == name:
+            return engagement.risk
+    door = Door(folder=path.parent)
+    try:
+        part = Source(door=door, path=path).validate(_RiskPart, text.encode())
+    except Reported:
+        what = "the zones and risk rules of the engagement could not be read"
+        return RiskSettings(note=f"{what}: {door.mistakes[0]}" if door.mistakes else what)
+    return settings_of(part.zones, part.risk)
 
 
 def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Door) -> Engagement:
@@ -78,6 +113,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         outputs=tuple(dict.fromkeys(document.outputs)),
         privacy=document.privacy.value,
         signing_key=document.audit.signing_key,
+        risk=settings_of(document.zones, document.risk),
     )
 
 

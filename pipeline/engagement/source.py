@@ -22,7 +22,9 @@ LARGEST_YAML: Final = 1 << 20
 LARGEST_ATTACHMENT: Final = 64 << 20
 """Bytes of an authorisation document."""
 
-TAGS: Final = frozenset({"<text>", "<host>", "<file>", "<ports>", "<protocols>"})
+TAGS: Final = frozenset(
+    {"<text>", "<host>", "<file>", "<ports>", "<protocols>", "<one>", "<several>", "<zones>"}
+)
 """The branches of unions in the models, by the kind of entry that they are for."""
 
 _Model = TypeVar("_Model", bound=BaseModel)

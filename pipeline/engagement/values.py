@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.errors import NotAuthorised
 from pipeline.model import Endpoint
 from pipeline.plan import Privacy
@@ -149,6 +150,23 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRules:
+    """Rules of an engagement; ``digest`` is the SHA-256 of what they say."""
+
+    rules: tuple[Rule, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSettings:
+    """What an engagement says about risks. ``note``: what of it could not be read, and why."""
+
+    zones: tuple[ZoneEntry, ...] = ()
+    own: OwnRules = field(default_factory=OwnRules)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
     """A file that went into the engagement, and the SHA-256 of what it held when it was read."""
 
@@ -193,6 +211,7 @@ class Engagement:
     outputs: tuple[str, ...]
     privacy: Privacy
     signing_key: Path | None
+    risk: RiskSettings = field(default_factory=RiskSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import Neighbourhoods
+from pipeline.decide.risk import Risk
+from pipeline.decide.risk_rules import Severity
 from pipeline.decide.trends import Trends
 from pipeline.model import (
     Change,
@@ -55,6 +57,13 @@ class Finding:
     """Host names of the engagement that were pinned to this address."""
     first_seen: float | None = None
     """When the first run began that called it open; ``None`` when none ever did."""
+    risks: tuple[Risk, ...] = ()
+    """What is at risk here, the severest first; none where nothing is open."""
+
+    @property
+    def severity(self) -> Severity | None:
+        """The severest of its risks."""
+        return self.risks[0].severity if self.risks else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +139,10 @@ class RunDocument:
     """What is known about hosts and networks as wholes."""
     refusals: tuple[tuple[int, Refusals], ...] = ()
     """(task number, the ports that refused it), of tasks that looked for open ones."""
+    risk_policy: str = ""
+    """The version of the policy by which risks were judged; empty where they were not."""
+    risk_note: str = ""
+    """What of the engagement's own zones and rules could not be read, and why."""
     completeness: Completeness | None = None
     """``None`` while the run is not finished: what was searched in part cannot be extrapolated."""
     audit: AuditHead | None = None

@@ -1,11 +1,12 @@
 """A run as one JSON document, for other programs.
 
-``{"format": 1, "run": {…}, "endpoints": [{"address", "protocol", "port", "verdict", "reason",
-"confidence", "service", …}], "hosts": […], "networks": […], "completeness": {…} or null,
-"coverage": {…}, "changes": {…} or null, "trends": {…} or null, "tasks": […], "events": […]}``; for
-single endpoints also ``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds,
-durations are seconds, rates are packets per second, addresses are texts; endpoints are in numeric
-order. ``service`` is a label for people or null, ``service_details`` what it was made of.
+``{"format": 1, "run": {…}, "risk": {"policy", "counts", "rules": […], …} or null, "endpoints":
+[{"address", "protocol", "port", "verdict", "reason", "confidence", "service", "severity", "risks",
+…}], "hosts": […], "networks": […], "completeness": {…} or null, "coverage": {…}, "changes": {…} or
+null, "trends": {…} or null, "tasks": […], "events": […]}``; for single endpoints also
+``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
+are packets per second, addresses are texts; endpoints are in numeric order. ``service`` is a label
+for people or null, ``service_details`` what it was made of.
 
 Texts are complete and as they came. Nothing in the document can disturb a terminal: control
 characters, C1 and bidirectional ones included, are written as JSON escapes.
@@ -20,9 +21,11 @@ from typing import Any, Final
 
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
+from pipeline.decide.risk import Risk
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
 from pipeline.render.document import AuditHead, Comparison, Completeness, Finding, RunDocument
+from pipeline.render.risks import risk_counts
 from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
 from pipeline.render.trends import trends_json
@@ -44,6 +47,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
         {
             "format": FORMAT,
             "run": _run(document),
+            "risk": _risk_policy(document),
             **({"stories": told} if told else {}),
             "endpoints": [_endpoint(finding) for finding in _ordered(document)],
             "hosts": [_host(record) for record in document.neighbourhoods.hosts],
@@ -131,8 +135,56 @@ def _endpoint(finding: Finding) -> dict[str, Any]:
         "names": finding.names,
         "change": finding.change.kind if finding.change else None,
         "first_seen": _iso(finding.first_seen),
+        "severity": finding.severity,
+        "risks": [_risk(risk) for risk in finding.risks],
         "observations": finding.verdict.observations,
         "evidence": [_observation(observation) for observation in finding.observations],
+    }
+
+
+def _risk(risk: Risk) -> dict[str, Any]:
+    """What differs from endpoint to endpoint; the rest is under ``risk`` of the document."""
+    return {
+        "rule": risk.rule,
+        "severity": risk.severity,
+        "base_severity": risk.base,
+        "concern": risk.concern,
+        "zone": risk.zone,
+        "open": risk.proof,
+        "by_port_alone": risk.guessed,
+        "because": risk.because,
+        "remarks": risk.remarks,
+    }
+
+
+def _risk_policy(document: RunDocument) -> dict[str, Any] | None:
+    """The policy's version, and the rules that decided, once for all endpoints."""
+    if not document.risk_policy:
+        return None
+    used = {risk.rule: risk for finding in document.findings for risk in finding.risks}
+    return {
+        "policy": document.risk_policy,
+        "note": document.risk_note or None,
+        "counts": {
+            count.severity.value: count.endpoints for count in risk_counts(document.findings)
+        },
+        "rules": [_rule(used[name]) for name in sorted(used)],
+    }
+
+
+def _rule(risk: Risk) -> dict[str, Any]:
+    references = risk.references
+    return {
+        "id": risk.rule,
+        "concern": risk.concern,
+        "title": risk.title,
+        "why": risk.why,
+        "remediation": risk.remediation,
+        "references": {
+            "cis": references.cis,
+            "nist": references.nist,
+            "cwe": references.cwe,
+        },
     }
 
 

@@ -20,6 +20,7 @@ from pipeline.decide.standing import network_of
 from pipeline.model import Change, Endpoint, Protocol, VerdictKind
 from pipeline.ports import PortSet
 from pipeline.render.document import Finding
+from pipeline.render.risks import by_risk
 from pipeline.render.text import listed
 from pipeline.render.words import CHANGES, VERDICTS
 
@@ -189,10 +190,10 @@ def _crowd(kind: VerdictKind, hosts: Sequence[Sequence[Finding]], *, deceived: b
     )
 
 
-def _by_attention(finding: Finding) -> tuple[int, Endpoint]:
-    """What changed since the last run comes first, then the order of endpoints."""
+def _by_attention(finding: Finding) -> tuple[int, int, Endpoint]:
+    """The severest risk comes first, then what changed since the last run, then by endpoint."""
     place = len(CHANGES) if finding.change is None else change_place(finding.change)
-    return place, finding.verdict.endpoint
+    return by_risk(finding), place, finding.verdict.endpoint
 
 
 def change_place(change: Change) -> int:

@@ -26,6 +26,8 @@ from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import inventory
 from pipeline.render.method import methods_used
+from pipeline.render.references import cited
+from pipeline.render.risks import SEVERITY_MEANINGS, risk_anchor, risk_counts, risk_entries
 from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
 from pipeline.render.text import counted, duration, instant, iso, listed, minute, shortened, visible
@@ -46,6 +48,7 @@ from pipeline.resources import folder, read_text
 _FINDINGS_TOLD: Final = 1000
 _CHANGES_TOLD: Final = 200
 _ROWS_TOLD: Final = 200
+_RISK_ENDPOINTS: Final = 60
 _BANNER: Final = 400
 _OUTPUT: Final = 4000
 _OUTPUT_LINES: Final = 60
@@ -81,6 +84,8 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "reasons": _reasons(document, explanations),
         "documented": explanations.keys(),
         "would_change": {c: w for c, w in WOULD_CHANGE.items() if c in explanations},
+        "risks": risk_entries(document.findings),
+        "risk_counts": risk_counts(document.findings),
         "rows_told": _ROWS_TOLD,
         "complete": document.state is RunState.COMPLETE,
     }
@@ -167,11 +172,15 @@ def _environment() -> Environment:
         confidence=confidence_text,
         label=_label,
         number=_number,
+        prose=_prose,
+        risk_anchor=risk_anchor,
     )
     environment.globals.update(
         counted=counted,
         listed=listed,
         shortened=shortened,
+        cited=cited,
+        severity_meanings=SEVERITY_MEANINGS,
         facts=facts,
         round_name=round_name,
         service_text=service_text,
@@ -179,6 +188,7 @@ def _environment() -> Environment:
         change_meanings=CHANGES,
         method_names=METHODS,
         banner_limit=_BANNER,
+        risk_endpoints=_RISK_ENDPOINTS,
     )
     return environment
 
@@ -195,6 +205,17 @@ def _output(text: str) -> Markup:
         rest = len(lines) - _OUTPUT_LINES
         lines = [*lines[:_OUTPUT_LINES], f"… (+{counted(rest, 'line')})"]
     return Markup("\n").join(map(escape, lines))
+
+
+def _prose(text: str) -> Markup:
+    """Text of a rule, in which what stands between backticks is to be typed."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:  # one is left alone: it is a backtick
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def _label(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pipeline.addresses import number_of
 from pipeline.model import Observation
 from pipeline.render.document import Finding
+from pipeline.render.risks import by_risk
 from pipeline.render.text import visible
 from pipeline.render.words import CHANGES, VERDICTS, percent, service_text
 
@@ -78,6 +79,10 @@ def _service(finding: Finding) -> _Word:
     return int(not label), label
 
 
+def _risk(finding: Finding) -> _Word:
+    return by_risk(finding), str(finding.severity or "")
+
+
 def _change(finding: Finding) -> _Word:
     if finding.change is None:
         return len(_CHANGE_ORDER), ""
@@ -95,6 +100,7 @@ _WORD_COLUMNS: Final[Mapping[str, Callable[[Finding], _Word]]] = {
     "verdict": _verdict,
     "reason": _reason,
     "service": _service,
+    "risk": _risk,
     "change": _change,
     "evidence": _evidence,
 }

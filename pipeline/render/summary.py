@@ -9,23 +9,29 @@ from typing import Final
 
 from pipeline.addresses import AddressSet, number_of
 from pipeline.decide.facts import Doubt
+from pipeline.decide.risk import Risk
+from pipeline.decide.risk_rules import Severity
 from pipeline.model import ChangeKind, Endpoint, RunState, TaskState, VerdictKind
 from pipeline.render.completeness import completeness_sentence
 from pipeline.render.coverage import Uncovered, planned, uncovered
 from pipeline.render.document import Comparison, Finding, RunDocument
 from pipeline.render.hosts import DOUBTS
+from pipeline.render.risks import risk_counts, risk_entries, risk_sentence
 from pipeline.render.text import counted, duration, listed, minute, shortened
 from pipeline.render.words import DISPUTED_VERDICTS, OPEN_VERDICTS
 
 _IDLE_NAMED: Final = 8
+_RISKS_NAMED: Final = 5
+_URGENT: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing to do, and the endpoints that it is about."""
+    """One thing to do, and the endpoints that it is about; of a ``risk`` the entry says how."""
 
     text: str
     endpoints: tuple[Endpoint, ...] = ()
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,7 @@ class Summary:
     notice: str
     scanned: str
     found: tuple[str, ...]
+    risks: str
     doubted: str
     idle: str
     changed: str
@@ -55,6 +62,7 @@ def summarise(document: RunDocument) -> Summary:
         notice=_notice(document),
         scanned=_scanned(document),
         found=_found(document.findings),
+        risks=risk_sentence(risk_counts(document.findings)),
         doubted=_doubted(document),
         idle=_idle(document),
         changed=_changed(document.comparison),
@@ -190,6 +198,8 @@ def _missing(gaps: Uncovered) -> str:
 def _first(document: RunDocument, gaps: Uncovered) -> tuple[Step, ...]:
     steps = [
         *_about_the_run(document),
+        *_about_risks(document.findings),
+        *_about_the_first_run(document),
         *_about_changes(document.findings),
         *_about_verdicts(document.findings),
     ]
@@ -206,6 +216,9 @@ def _first(document: RunDocument, gaps: Uncovered) -> tuple[Step, ...]:
 def _about_the_run(document: RunDocument) -> Iterator[Step]:
     if document.state is not RunState.COMPLETE:
         yield Step(text="Let the run finish before relying on it: a part of it is still missing.")
+
+
+def _about_the_first_run(document: RunDocument) -> Iterator[Step]:
     if document.comparison is None:
         confirmed = _of_kind(document.findings, VerdictKind.CONFIRMED)
         if confirmed:
@@ -214,6 +227,22 @@ def _about_the_run(document: RunDocument) -> Iterator[Step]:
                 text=f"Check that every confirmed port ({len(confirmed):,}) is meant to be "
                 f"reachable{where}; the next run then tells what is new."
             )
+
+
+def _about_risks(findings: Sequence[Finding]) -> Iterator[Step]:
+    """The severest; medium ones only where nothing is worse, and what is less never."""
+    entries = [e for e in risk_entries(findings) if e.risk.severity in _URGENT]
+    worst = [e for e in entries if e.risk.severity is not Severity.MEDIUM] or entries
+    for entry in worst[:_RISKS_NAMED]:
+        risk = entry.risk
+        yield Step(
+            text=f"{risk.severity.capitalize()} risk: {risk.title}.",
+            endpoints=entry.endpoints,
+            risk=risk,
+        )
+    if len(worst) > _RISKS_NAMED:
+        rest = len(worst) - _RISKS_NAMED
+        yield Step(text=f"Then the {counted(rest, 'risk')} that follow these in the list of risks.")
 
 
 def _about_changes(findings: Sequence[Finding]) -> Iterator[Step]:

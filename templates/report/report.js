@@ -6,6 +6,7 @@ const COLUMNS = [
   { name: "address", title: "Address", filter: "text" },
   { name: "port", title: "Port", filter: "ports", numeric: true },
   { name: "verdict", title: "Verdict", filter: "choice" },
+  { name: "risk", title: "Risk", filter: "choice" },
   { name: "service", title: "Service", filter: "text" },
   { name: "confidence", title: "Confidence", filter: "least", numeric: true },
   { name: "reason", title: "Reason", filter: "choice" },

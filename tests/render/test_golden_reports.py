@@ -16,6 +16,7 @@ from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
 from pipeline.render.html import render_html
 from tests.render import documents
+from tests.render.judged import judged
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden"
 USED = sorted({finding.verdict.reason for finding in documents.small().findings})
@@ -34,7 +35,7 @@ def test_the_small_run_is_rendered_as_expected(
     name: str, render: Callable[[RunDocument], str]
 ) -> None:
     path = GOLDEN / name
-    rendered = render(documents.small())
+    rendered = render(judged(documents.small()))
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(rendered, encoding="utf-8")
     assert rendered == path.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
     values     what comes out, as plain frozen values
 """
 
-from pipeline.engagement.document import OUTPUTS, json_schema
+from pipeline.engagement.document import OUTPUTS, json_schema, policy_json_schema
 from pipeline.engagement.loading import load, risk_settings
 from pipeline.engagement.policies import check_policy, our_policy, with_own
 from pipeline.engagement.profiles import FRAGILE_PORTS, SCRIPTS, known_profiles
@@ -55,6 +55,7 @@ __all__ = [
     "load",
     "new_engagement",
     "our_policy",
+    "policy_json_schema",
     "resolve_scope",
     "risk_settings",
     "template",

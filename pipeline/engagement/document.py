@@ -25,6 +25,7 @@ from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
+from pipeline.engagement.ruling import PolicyDocument
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
 from pipeline.engagement.values import Profile, SourceFile
@@ -305,7 +306,16 @@ class _Schema(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the engagement file, for editors."""
-    schema = EngagementDocument.model_json_schema(schema_generator=_Schema)
+    return _schema_of(EngagementDocument, "Engagement of portproof")
+
+
+def policy_json_schema() -> dict[str, Any]:
+    """The same of a file of risk rules."""
+    return _schema_of(PolicyDocument, "Risk rules of portproof")
+
+
+def _schema_of(model: type[Strict], title: str) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_Schema)
     for part in schema["$defs"].values():
-        part.pop("title")  # a class name, which says nothing to who writes an engagement
-    return schema | {"$schema": _Schema.schema_dialect, "title": "Engagement of portproof"}
+        part.pop("title")  # a class name, which says nothing to who writes the file
+    return schema | {"$schema": _Schema.schema_dialect, "title": title}

@@ -13,7 +13,14 @@ import pytest
 
 from pipeline import resources
 from pipeline.addresses import AddressSet
-from pipeline.engagement import Engagement, json_schema, load, new_engagement, template
+from pipeline.engagement import (
+    Engagement,
+    json_schema,
+    load,
+    new_engagement,
+    policy_json_schema,
+    template,
+)
 from pipeline.engagement.nodes import read
 from pipeline.errors import EngagementError
 
@@ -44,6 +51,10 @@ def validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
+# A rule is no line of an engagement; docs/risk.md explains its keys.
+PARTS_OF_RULES = frozenset(policy_json_schema()["$defs"])
+
+
 def _plain(text: str) -> Any:
     root, mistakes = read(text, "engagement.yml")
     assert root is not None
@@ -58,8 +69,21 @@ def test_the_published_schema_is_fresh() -> None:
     )
 
 
-def test_every_key_of_the_schema_is_explained() -> None:
-    schema = json_schema()
+def test_the_published_schema_of_risk_rules_is_fresh() -> None:
+    published = json.loads((CONFIGS / "risk.schema.json").read_text())
+    assert published == policy_json_schema(), (
+        "renew it: python -m pipeline.engagement risk > configs/risk.schema.json"
+    )
+
+
+def test_the_published_policy_fits_its_schema() -> None:
+    check = jsonschema.Draft202012Validator(policy_json_schema())
+    for path in (CONFIGS / "risk.yml", *(CONFIGS / "risk").glob("*.yml")):
+        check.validate(_plain(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("schema", [json_schema(), policy_json_schema()])
+def test_every_key_of_the_schema_is_explained(schema: dict[str, Any]) -> None:
     for part in (schema, *schema["$defs"].values()):
         for name, key in part["properties"].items():
             target = schema["$defs"][key["$ref"].rpartition("/")[2]] if "$ref" in key else key
@@ -81,7 +105,8 @@ def test_the_template_fits_the_schema(validator: jsonschema.Draft202012Validator
 
 def test_the_template_shows_every_key(engage: Engage) -> None:
     schema = json_schema()
-    names = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
+    parts = [part for name, part in schema["$defs"].items() if name not in PARTS_OF_RULES]
+    names = {name for part in (schema, *parts) for name in part["properties"]}
     missing = {name for name in names if f"{name}:" not in template()}
     assert not missing
 
@@ -90,6 +115,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     (tmp_path / "authorisation.pdf").write_bytes(b"x")
     (tmp_path / "targets.txt").write_text("192.0.2.77\n")
     (tmp_path / "client.ics").write_text(EVENT)
+    (tmp_path / "own-risk.yml").write_text("rules: [{id: ssh, severity: low}]\n")
     lines = []
     in_windows = False
     for line in new_engagement(date(2026, 11, 1)).splitlines():
@@ -97,12 +123,14 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
         key = body.removeprefix("# ").removeprefix("- ").partition(":")[0].partition(" ")[0]
         offered = body.startswith("# - ") or key in (
             "timezone", "document", "interface", "source_address", "concurrency", "canaries",
-            "until_settled", "error", "packets_per_endpoint", "packets",
+            "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
         in_windows = line.startswith(("# windows:", "#  ")) and (in_windows or "windows:" in line)
         lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
     assert found.canaries
+    assert found.risk.zones
+    assert found.risk.own.rules
     assert found.vantage.source_address
     assert found.authorisation.document
     assert len(found.include_names) == 2

@@ -1,4 +1,4 @@
-"""Documents with risks, by a small policy of the tests: the published one may say something else."""
+"""Documents with risks, by a small policy of the tests, which nobody edits for its words."""
 
 from __future__ import annotations
 

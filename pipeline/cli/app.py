@@ -15,6 +15,7 @@ from pipeline.cli import (
     keeping,
     looking,
     ordering,
+    risking,
     scanning,
     starting,
 )
@@ -71,3 +72,4 @@ for command in (
     app.command(command.__name__.rstrip("_"))(command)
 
 app.add_typer(auditing.app)
+app.add_typer(risking.risk)

@@ -66,6 +66,8 @@ def risk_settings(path: Path, text: str, name: str) -> RiskSettings:
     else:
         if engagement.name == name:
             return engagement.risk
+    if not text.strip():  # an imported run has none
+        return RiskSettings()
     door = Door(folder=path.parent)
     try:
         part = Source(door=door, path=path).validate(_RiskPart, text.encode())

@@ -32,8 +32,14 @@ COMMANDS: dict[str, Any] = GROUP.commands
 README_LINES = tuple(command_lines(ROOT / "README.md"))
 
 
+def _params(command: Any) -> list[Any]:
+    """Of a group of commands those of all that it has."""
+    inner = getattr(command, "commands", {}).values()
+    return [*command.params, *(param for each in inner for param in _params(each))]
+
+
 def _options(command: Any) -> list[str]:
-    found = [o for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("-")]
+    found = [o for p in _params(command) for o in (*p.opts, *p.secondary_opts) if o.startswith("-")]
     return [option for option in found if option not in ("--help", "-h")]
 
 
@@ -47,13 +53,13 @@ def test_every_option_is_in_the_section_of_its_command(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_argument_is_in_the_section_of_its_command(name: str) -> None:
     told = section(PAGE, f"portproof {name}")
-    for param in COMMANDS[name].params:
+    for param in _params(COMMANDS[name]):
         if param.param_type_name == "argument":
             assert f"`{param.metavar.strip('[]')}`" in told, param.metavar
 
 
 def test_the_options_of_the_program_itself_are_documented() -> None:
-    for option in (*_options(GROUP), "--help", "--verbose"):
+    for option in ("--version", "--help", "--verbose"):
         assert f"`{option}`" in text_of(PAGE), option
 
 
@@ -75,7 +81,10 @@ def test_every_command_line_of_a_page_is_understood(page: Path) -> None:
     for line in command_lines(page):
         context = GROUP.make_context("portproof", list(line))
         name, command, rest = GROUP.resolve_command(context, list(line))
-        command.make_context(name, rest)
+        inner = command.make_context(name, list(rest))
+        if hasattr(command, "commands"):
+            name, command, rest = command.resolve_command(inner, list(rest))
+            command.make_context(name, rest)
 
 
 @pytest.mark.parametrize(

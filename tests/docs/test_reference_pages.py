@@ -78,7 +78,12 @@ def _parts(schema: dict[str, Any], key: dict[str, Any]) -> Iterator[tuple[dict[s
             yield inner, "[]"
 
 
-KEYS = dict(_keys(json_schema(), json_schema()))
+# A rule has a page of its own, docs/risk.md.
+KEYS = {
+    name: key
+    for name, key in _keys(json_schema(), json_schema())
+    if not name.startswith("risk.rules[]")
+}
 
 
 def _documented_keys() -> dict[str, tuple[str, ...]]:

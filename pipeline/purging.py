@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipeline.audit.chain import RECORD, sha256_of_bytes
+from pipeline.audit.checking import PURGED
+from pipeline.audit.trail import Trail, opened, this_operator
 from pipeline.decide.retention import purgeable
+from pipeline.files import sha256_of
 from pipeline.remembering import remember
 from pipeline.render.text import counted, iso, minute
 from pipeline.store.purge import Rows, aged, drop_verdicts, purge_run, rows_of
-from pipeline.store.records import RunRecord
+from pipeline.store.records import RunRecord, plan_to_text
 from pipeline.store.runs import Store
 from pipeline.workspace import Workspace
 
@@ -51,24 +57,85 @@ def _burden(store: Store, workspace: Workspace, run: RunRecord) -> Burden:
     return Burden(run=run, rows=rows_of(store, run), files=len(sizes), bytes=sum(sizes))
 
 
-def purge(store: Store, workspace: Workspace, chosen: Sequence[Burden], *, now: float) -> int:
+Seal = Callable[[RunRecord, Trail], None]
+"""Seals what lies in the folder of a run once more, see :mod:`pipeline.audit.sealing`."""
+
+
+def purge(
+    store: Store, workspace: Workspace, chosen: Sequence[Burden], *, now: float, seal: Seal
+) -> int:
     """Drop the evidence of these runs; returns by how many bytes the database became smaller.
 
-    Whoever calls holds the lock of the workspace. What a purge that was cut off left behind, files
-    or room in the database, is cleared as well.
+    Whoever calls holds the lock of the workspace. The record of each run says what goes before it
+    goes. What a purge that was cut off left behind, files, a record without its seal or room in the
+    database, is put in order as well.
     """
     before = store.path.stat().st_size
     for engagement in dict.fromkeys(burden.run.plan.engagement for burden in chosen):
         remember(store, engagement)
     for burden in chosen:
-        purge_run(store, burden.run, now=now, text=_told(burden))
+        run = burden.run
+        with _record(store, workspace, run, now) as trail:
+            if trail is not None:
+                trail.add(PURGED, {"why": _told(burden), "files": _hashes(workspace, run)})
+                trail.sync()
+            purge_run(store, run, now=now, text=_told(burden))
+            _clear(workspace, run)
+            if trail is not None:
+                seal(run, trail)
     drop_verdicts(store)
-    for run in store.runs():
-        if run.purged is not None:
-            for folder in _folders(workspace, run):
-                shutil.rmtree(folder)
+    _finish(store, workspace, now, seal)
     store.give_room_back()
     return before - store.path.stat().st_size
+
+
+def _finish(store: Store, workspace: Workspace, now: float, seal: Seal) -> None:
+    """Clear what an earlier purge left behind."""
+    for run in store.runs():
+        if run.purged is None:
+            continue
+        audit = store.audit(run.number)
+        if _folders(workspace, run) or (audit is not None and not audit.manifest_sha256):
+            with _record(store, workspace, run, now) as trail:
+                _clear(workspace, run)
+                if trail is not None:
+                    seal(run, trail)
+
+
+@contextmanager
+def _record(
+    store: Store, workspace: Workspace, run: RunRecord, now: float
+) -> Iterator[Trail | None]:
+    """The record of a run, open for more; ``None`` for a run that has none."""
+    folder = workspace.run_folder(run.id)
+    if not (folder / RECORD).exists():
+        yield None
+        return
+    with opened(
+        folder,
+        run=run.id,
+        plan_sha256=sha256_of_bytes(plan_to_text(run.plan).encode()),
+        operator=this_operator(),
+        now=lambda: now,
+        keep_head=partial(store.keep_head, run.number),
+    ) as trail:
+        yield trail
+
+
+def _hashes(workspace: Workspace, run: RunRecord) -> dict[str, str]:
+    """The files of evidence by their names within the folder of the run."""
+    home = workspace.run_folder(run.id)
+    return {
+        path.relative_to(home).as_posix(): sha256_of(path)
+        for folder in _folders(workspace, run)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _clear(workspace: Workspace, run: RunRecord) -> None:
+    for folder in _folders(workspace, run):
+        shutil.rmtree(folder)
 
 
 def _folders(workspace: Workspace, run: RunRecord) -> tuple[Path, ...]:

@@ -103,7 +103,8 @@ def _meant(text: str, workspace: Path) -> tuple[Path, Known | None]:
     else:
         with Store(existing_database(workspace)) as store:
             record = store.run(text)
-            audit, tasks = store.audit(record.number), Ledger(store, record).tasks()
+            audit = store.audit(record.number)
+            tasks = Ledger(store, record).tasks() if record.purged is None else ()
         folder = Workspace(workspace.absolute()).run_folder(record.id)
         known = Known(run=record.id, audit=audit, tasks=tasks)
     never = known is None or known.audit is None

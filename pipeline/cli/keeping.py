@@ -13,9 +13,11 @@ from pipeline.cli.options import Format, Here, OutputFormat, existing_database
 
 if TYPE_CHECKING:
     from pipeline.addresses import Address
+    from pipeline.audit.trail import Trail
     from pipeline.model import Endpoint
     from pipeline.purging import Burden
     from pipeline.render.history import Past
+    from pipeline.store.records import RunRecord
     from pipeline.store.runs import Store
 
 EngagementName = Annotated[
@@ -78,6 +80,7 @@ def purge(
     import time
 
     from pipeline.cli.options import seconds_of
+    from pipeline.cli.recording import seal_again
     from pipeline.purging import burdens
     from pipeline.purging import purge as drop
     from pipeline.store.runs import Store
@@ -94,7 +97,11 @@ def purge(
         if engagement:
             _engagements(store, engagement)
         chosen = burdens(store, place, before=before, engagement=engagement)
-        smaller = None if dry_run else drop(store, place, chosen, now=now)
+
+        def seal(run: RunRecord, trail: Trail) -> None:
+            seal_again(run, store, place.run_folder(run.id), trail)
+
+        smaller = None if dry_run else drop(store, place, chosen, now=now, seal=seal)
     _print_purge(chosen, smaller, output)
     return 0
 

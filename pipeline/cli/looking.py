@@ -201,6 +201,7 @@ def report(
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
+        record.require_evidence()
         _tell_if_unfinished(record, workspace)
         folder = place.run_folder(record.id)
         with contextlib.ExitStack() as closing:

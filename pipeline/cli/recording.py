@@ -79,3 +79,10 @@ def seal_run(run: RunRecord, store: Store, folder: Path, trail: Trail) -> None:
         write_whole(folder / MANIFEST, manifest(folder, run_id=run.id, head=trail.head))
         made = seal(folder, run=run.id, head=trail.head, signing_key=None)
     store.keep_seal(run.number, made.manifest_sha256)
+
+
+def seal_again(run: RunRecord, store: Store, folder: Path, trail: Trail) -> None:
+    """Write the manifest of what lies in the folder now, and seal it."""
+    trail.sync()
+    write_whole(folder / MANIFEST, manifest(folder, run_id=run.id, head=trail.head))
+    seal_run(run, store, folder, trail)

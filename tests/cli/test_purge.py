@@ -225,6 +225,47 @@ def test_files_that_an_earlier_purge_left_behind_go_with_the_next(
     assert outside.exists()
 
 
+def grown_old(workspace: Path) -> RunRecord:
+    """The one run of a workspace, after another has been made."""
+    with Store(workspace / "portproof.db") as store:
+        (first,) = store.runs()
+        later = store.create_run(first.plan, run_id="later", now=first.started + 1)
+        store.set_state(later.number, RunState.COMPLETE, now=first.started + 2)
+    return first
+
+
+def test_the_record_of_a_purged_run_tells_what_went_and_stays_sound(
+    portproof: Portproof, finished: Path
+) -> None:
+    first = grown_old(finished)
+    verify = ("audit", "verify", first.id, "--workspace", finished)
+    folder = finished / "runs" / first.id
+    files = [path for path in (folder / "tasks").rglob("*") if path.is_file()]
+    assert portproof(*verify).code == 0
+    assert portproof("purge", *OLD, "--workspace", finished).code == 0
+    assert not (folder / "tasks").exists()
+    said = portproof(*verify)
+    assert (said.code, said.err) == (0, "")
+    assert portproof("report", first.id, "--workspace", finished).code == 2
+    assert portproof(*verify).code == 0
+    last = json.loads((folder / "audit.jsonl").read_text().splitlines()[-1])
+    assert last["kind"] == "purged"
+    assert len(last["facts"]["files"]) == len(files) > 0
+
+
+def test_a_record_that_a_purge_did_not_come_to_seal_is_sealed_by_the_next(
+    portproof: Portproof, finished: Path
+) -> None:
+    first = grown_old(finished)
+    assert portproof("purge", *OLD, "--workspace", finished).code == 0
+    with contextlib.closing(sqlite3.connect(finished / "portproof.db")) as database, database:
+        database.execute("UPDATE audits SET manifest_sha256 = ''")
+    assert portproof("purge", *OLD, "--workspace", finished).code == 0
+    said = portproof("audit", "verify", first.id, "--workspace", finished)
+    assert (said.code, said.err) == (0, "")
+    assert "not sealed" not in said.out
+
+
 def test_a_time_that_is_none_is_refused(portproof: Portproof, workspace: Path) -> None:
     said = portproof("purge", "--older-than", "soon", "--workspace", workspace)
     assert said.code == 2

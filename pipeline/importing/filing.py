@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.addresses import AddressSet
-from pipeline.importing.occasion import in_order
+from pipeline.importing.occasion import in_order, is_decided
 from pipeline.importing.planning import plan_of
 from pipeline.importing.question import Ended, Question, Scanned, Taker
 from pipeline.importing.reading import Reading, read_file
@@ -26,8 +26,11 @@ from pipeline.model import (
     Refusals,
     RunState,
     TaskState,
+    Verdict,
 )
 from pipeline.plan import ImportedFile, RunPlan
+from pipeline.ports import PortSet
+from pipeline.redact import Redactor
 from pipeline.scope import Scope
 from pipeline.store import schema
 from pipeline.store.records import (
@@ -41,17 +44,23 @@ from pipeline.store.runs import Store
 
 UNDECIDED: Final = "the import was cut off before its verdicts were made: import it again"
 
+_NOBODY: Final = Scope(included=AddressSet(), record_only=True).targets()
 _AT_ONCE: Final = 20_000
 """Rows that are handed to the database together."""
 _OBSERVATIONS: Final = """
 INSERT INTO observations
-    (task, address, protocol, port, state, reason, time,
+    (number, task, address, protocol, port, state, reason, time,
      ttl, source_port, aftermath, banner, service)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (task, address, protocol, port) DO UPDATE
     SET banner = excluded.banner WHERE banner = '' AND excluded.banner != ''
 """
 _HOLES: Final = "INSERT INTO holes (task, address, ports, reason) VALUES (?, ?, ?, ?)"
+_VERDICTS: Final = """
+INSERT OR REPLACE INTO verdicts
+    (run, address, protocol, port, kind, reason, confidence, observations, service)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _REFUSALS: Final = "INSERT INTO refusals (task, address, ports) VALUES (?, ?, ?)"
 
 
@@ -90,6 +99,7 @@ def file_import(store: Store, paths: Sequence[Path], wanted: Wanted, *, now: flo
                 otherwise=now,
             )
             source = read_file(path, reading)
+            source = filing.without_secrets(source)
             filing.finish(place, source)
             sources.append(source)
         plan = plan_of(
@@ -99,6 +109,7 @@ def file_import(store: Store, paths: Sequence[Path], wanted: Wanted, *, now: flo
             client=wanted.client,
             version=wanted.version,
             previous=wanted.previous,
+            decided=is_decided(sources),
         )
         record = _end(connection, number, wanted.run_id, plan, now)
         _file_batches(connection, number, filing.ends, len(files))
@@ -171,14 +182,22 @@ class _Filing(Taker):
             _OBSERVATIONS: [],
             _HOLES: [],
             _REFUSALS: [],
+            _VERDICTS: [],
         }
+        newest = connection.execute(select(func.max(schema.observations.c.number)))
+        self._observations = int(newest.scalar() or 0)
+        self._redactor = Redactor()
         self.ends: list[Ended] = []
 
-    def observe(self, question: Question, observation: Observation) -> None:
+    def observe(self, question: Question, observation: Observation) -> int:
+        if observation.banner or observation.service:
+            observation = self._redactor.observation(observation)
         endpoint = observation.endpoint
+        self._observations += 1
         self._add(
             _OBSERVATIONS,
             (
+                self._observations,
                 self._number(question),
                 endpoint.address.packed,
                 endpoint.protocol.value,
@@ -193,6 +212,22 @@ class _Filing(Taker):
                 service_to_text(observation.service),
             ),
         )
+        return self._observations
+
+    def decide(self, verdict: Verdict) -> None:
+        endpoint, service = verdict.endpoint, verdict.service
+        row = (
+            self._run,
+            endpoint.address.packed,
+            endpoint.protocol.value,
+            endpoint.port,
+            verdict.kind.value,
+            verdict.reason,
+            verdict.confidence,
+            json.dumps(verdict.observations),
+            service_to_text(self._redactor.service(service) if service else None),
+        )
+        self._add(_VERDICTS, row)
 
     def refuse(self, question: Question, refusals: Refusals) -> None:
         row = (
@@ -232,7 +267,7 @@ class _Filing(Taker):
                     run=self._run,
                     batch=question.file,
                     key=f"import-{len(self._numbers) + 1}",
-                    stage="",
+                    stage=question.task(_NOBODY, PortSet()).stage.value,
                     method=question.method.value,
                     purpose=question.purpose.value,
                     targets="",
@@ -254,6 +289,11 @@ class _Filing(Taker):
             found = self._numbers[question] = int((done.inserted_primary_key or (0,))[0])
         return found
 
+    def without_secrets(self, source: ImportedFile) -> ImportedFile:
+        """A command line may carry a password for a script."""
+        redact = self._redactor.text
+        return replace(source, arguments=redact(source.arguments), problem=redact(source.problem))
+
     def finish(self, place: int, source: ImportedFile) -> None:
         """A file was read to its end: fill in its tasks."""
         for statement in self._rows:
@@ -261,21 +301,16 @@ class _Filing(Taker):
         for ended in self.ends:
             if ended.question.file != place:
                 continue
-            scope = Scope(included=ended.addresses, record_only=True)
-            task = ended.question.task(scope.recall(ended.addresses), ended.ports)
             self._connection.execute(
                 update(schema.tasks)
                 .where(schema.tasks.c.number == self._numbers[ended.question])
                 .values(
-                    key=task.key,
-                    stage=task.stage.value,
                     targets=addresses_to_text(ended.addresses),
                     ports=str(ended.ports),
-                    vantage=task.vantage,
                     state=ended.state.value,
                     started=ended.started,
                     ended=ended.ended,
-                    outcome=ended.outcome,
+                    outcome=self._redactor.text(ended.outcome),
                     argv=json.dumps(source.arguments.split()),
                     evidence=source.name,
                     evidence_sha256=source.sha256,

@@ -18,7 +18,7 @@ from pipeline.decide.coverage import Coverage
 from pipeline.decide.questions import verdicts_of_others
 from pipeline.errors import UsageError
 from pipeline.importing.question import Ended, Interest, Named, Question, Scanned, Taker
-from pipeline.importing.reading import Reading, read_file
+from pipeline.importing.reading import DECIDED, Reading, read_file
 from pipeline.model import (
     Batch,
     Endpoint,
@@ -88,6 +88,9 @@ def read_occasion(
         for place, (path, interest) in enumerate(zip(files, interests, strict=True), 1)
     )
     evidence = gathered.evidence()
+    if is_decided(sources):
+        ordered = sorted(gathered.verdicts.items(), key=lambda item: item[0].sort_key)
+        return Occasion(files=sources, evidence=evidence, verdicts=dict(ordered))
     # An expected endpoint that nobody answered about is told by the coverage, and by nothing else.
     return Occasion(files=sources, evidence=evidence, verdicts=verdicts_of_others(evidence))
 
@@ -110,6 +113,12 @@ def in_order(
         told = read_file(
             path, Reading(place=place, taker=naming, interest=Interest(), otherwise=now)
         )
+        if is_decided([told]):
+            raise UsageError(
+                "a run of portproof is an occasion of its own",
+                where=str(path),
+                hint="import it without other files",
+            )
         began = told.started if told.started is not None else now
         opens.append(((began, told.name, told.sha256), place, naming.named()))
     opens.sort(key=lambda entry: entry[:2])
@@ -124,6 +133,11 @@ def in_order(
     return tuple(paths[place] for _, place, _ in opens), tuple(interests)
 
 
+def is_decided(files: Sequence[ImportedFile]) -> bool:
+    """True for a run of portproof, which brings its verdicts along."""
+    return any(file.format in DECIDED for file in files)
+
+
 class _Naming(Taker):
     """Keeps nothing but which endpoints are open."""
 
@@ -133,9 +147,13 @@ class _Naming(Taker):
     def named(self) -> Named:
         return Named.of(self._open)
 
-    def observe(self, question: Question, observation: Observation) -> None:
+    def observe(self, question: Question, observation: Observation) -> int:
         if observation.state is PortState.OPEN:
             self._open.append(observation.endpoint)
+        return 0
+
+    def decide(self, verdict: Verdict) -> None:
+        pass
 
     def refuse(self, question: Question, refusals: Refusals) -> None:
         pass
@@ -156,9 +174,10 @@ class Gathering(Taker):
     holes: list[tuple[int, Hole]] = field(default_factory=list)
     refusals: list[tuple[int, Refusals]] = field(default_factory=list)
     ends: list[Ended] = field(default_factory=list)
+    verdicts: dict[Endpoint, Verdict] = field(default_factory=dict)
     count: int = 0
 
-    def observe(self, question: Question, observation: Observation) -> None:
+    def observe(self, question: Question, observation: Observation) -> int:
         """Number it; what is said again by the same question only adds a banner."""
         task = self._number(question)
         heard = self.heard[observation.endpoint]
@@ -166,9 +185,14 @@ class Gathering(Taker):
             if known.task == task:
                 if observation.banner and not known.banner:
                     heard[place] = replace(known, banner=observation.banner)
-                return
+                return known.number
         self.count += 1
         heard.append(replace(observation, task=task, number=self.count))
+        return self.count
+
+    def decide(self, verdict: Verdict) -> None:
+        """Keep the verdict."""
+        self.verdicts[verdict.endpoint] = verdict
 
     def refuse(self, question: Question, refusals: Refusals) -> None:
         """Keep the set."""

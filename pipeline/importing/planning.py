@@ -22,6 +22,7 @@ def plan_of(
     client: str,
     version: str,
     previous: int | None,
+    decided: bool,
 ) -> RunPlan:
     """The plan of a run that others made. Rates, vantage and waits are not known, and are 0."""
     ports = {
@@ -53,6 +54,7 @@ def plan_of(
         seed=0,
         notes=tuple(_notes(ends, files)),
         imported=tuple(files),
+        decided=decided,
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.model import (
     StageName,
     Task,
     TaskState,
+    Verdict,
 )
 from pipeline.model import Protocol as Transport
 from pipeline.ports import PortSet, parse_ports
@@ -54,7 +55,6 @@ class Question:
             targets=targets,
             protocol=self.protocol,
             ports=ports,
-            vantage=f"part {self.part}" if self.part else "",
             round=self.round,
         )
 
@@ -79,8 +79,11 @@ class Ended:
 class Taker(Protocol):
     """Whoever keeps what comes out of the files, in memory or in the store."""
 
-    def observe(self, question: Question, observation: Observation) -> None:
-        """An answer about one endpoint."""
+    def observe(self, question: Question, observation: Observation) -> int:
+        """An answer about one endpoint; returns its number."""
+
+    def decide(self, verdict: Verdict) -> None:
+        """A verdict that somebody made of the observations before."""
 
     def refuse(self, question: Question, refusals: Refusals) -> None:
         """Ports of one address that refused, and that nobody named."""

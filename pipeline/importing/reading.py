@@ -6,12 +6,16 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from pipeline.errors import Error
 from pipeline.files import sha256_of
 from pipeline.importing.arguments import targets_of
+from pipeline.importing.decided import Document, read_own
 from pipeline.importing.hits import Hits
 from pipeline.importing.hosts import Hosts
 from pipeline.importing.question import Interest, Scanned, Taker, sane
@@ -22,9 +26,13 @@ from pipeline.parse.masscan import Hit, MasscanRun, read_masscan_ndjson
 from pipeline.parse.masscan_binary import read_masscan_binary
 from pipeline.parse.masscan_json import read_masscan_json
 from pipeline.parse.masscan_list import read_masscan_list
+from pipeline.parse.naabu import read_naabu
 from pipeline.parse.nmap_xml import HostResult, NmapRun, read_nmap_xml
 from pipeline.parse.packed import Opened, opened
+from pipeline.parse.zmap import read_zmap
 from pipeline.plan import ImportedFile
+from pipeline.ports import PortSet
+from pipeline.render.nmap_scripts import is_ours
 
 MAX_ARGUMENTS: Final = 1 << 16
 """Characters of a command line that are kept."""
@@ -67,7 +75,7 @@ def read_file(path: Path, reading: Reading) -> ImportedFile:
         name=path.name,
         sha256=digest,
         size=size,
-        format=name.value,
+        format=told.format or name.value,
         started=sane(told.started),
         ended=sane(told.ended),
     )
@@ -114,11 +122,46 @@ def _xml(file: _Opened, reading: Reading) -> ImportedFile:
     head = read_nmap_xml(io.BytesIO(above), _nobody)
     if head.scanner == "masscan":
         return _masscan_xml(file, reading)
+    if is_ours(head.arguments):
+        return _own_xml(file, reading)
     hosts = Hosts(reading.place, head, reading.taker, reading.interest, reading.otherwise)
     run = read_nmap_xml(file.stream, hosts.take)
     problem = problem_of(run, file.damage)
     hosts.finish(run, cut_off=problem, wanted=targets_of(run.arguments))
     return said_by(run, problem)
+
+
+def _own_xml(file: _Opened, reading: Reading) -> ImportedFile:
+    run = read_own(reading.place, file.stream, reading.taker)
+    cut = f"the file is cut off or damaged at {run.error}" if run.truncated else ""
+    return replace(
+        _NOTHING_SAID,
+        format=FileFormat.PORTPROOF_XML.value,
+        tool="portproof",
+        version=run.facts.get("portproof", "")[:64],
+        started=_time(run.facts.get("started", "")),
+        ended=_time(run.facts.get("ended", "")),
+        problem=file.damage or cut,
+    )
+
+
+def _document(file: _Opened, reading: Reading) -> ImportedFile:
+    run = Document(reading.place, reading.taker, reading.otherwise).read(file.stream)
+    return replace(
+        _NOTHING_SAID,
+        tool="portproof",
+        version=run.fact("portproof")[:64],
+        started=run.time("started"),
+        ended=run.time("ended"),
+        problem=file.damage or ("the report is cut off or damaged" if run.truncated else ""),
+    )
+
+
+def _time(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def said_by(run: NmapRun, problem: str) -> ImportedFile:
@@ -209,6 +252,18 @@ def _masscan_binary(file: _Opened, reading: Reading) -> ImportedFile:
     return replace(_NOTHING_SAID, tool="masscan", started=began, ended=hits.last, problem=problem)
 
 
+def _zmap(file: _Opened, reading: Reading) -> ImportedFile:
+    # Somebody who scanned for one port does not always have it written down.
+    said = {port for area in reading.scanned for port in _few(area.ports)}
+    port = said.pop() if len(said) == 1 else None
+    return _hits("zmap", Method.IMPORTED, partial(read_zmap, port=port))(file, reading)
+
+
+def _few(ports: PortSet) -> tuple[int, ...]:
+    """The ports, or two of them."""
+    return tuple(islice(ports, 2))
+
+
 def _nothing(file: _Opened, reading: Reading) -> ImportedFile:
     _hits_of(reading, Method.MASSCAN_SYN).finish(reading.scanned, cut_off=file.damage)
     return replace(_NOTHING_SAID, tool="masscan", problem=file.damage)
@@ -222,5 +277,10 @@ _READERS: Final[dict[FileFormat, _Reader]] = {
     FileFormat.MASSCAN_LIST: _hits(*_MASSCAN, read_masscan_list),
     FileFormat.MASSCAN_NDJSON: _hits(*_MASSCAN, read_masscan_ndjson),
     FileFormat.MASSCAN_JSON: _hits(*_MASSCAN, read_masscan_json),
+    FileFormat.NAABU: _hits("naabu", Method.IMPORTED, read_naabu),
+    FileFormat.ZMAP: _zmap,
+    FileFormat.PORTPROOF: _document,
     FileFormat.NOTHING: _nothing,
 }
+DECIDED: Final = frozenset({FileFormat.PORTPROOF.value, FileFormat.PORTPROOF_XML.value})
+"""Formats that bring verdicts along."""

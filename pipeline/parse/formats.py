@@ -26,6 +26,8 @@ class FileFormat(StrEnum):
     NAABU = "naabu JSON lines"
     ZMAP = "zmap CSV"
     PORTPROOF = "portproof report"
+    PORTPROOF_XML = "portproof XML"
+    """nmap XML that portproof wrote; only its content tells it from nmap's."""
     NOTHING = "empty"
     """0 bytes: what masscan leaves when it found nothing."""
 

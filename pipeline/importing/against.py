@@ -15,6 +15,7 @@ from pipeline.importing.reading import problem_of, said_by
 from pipeline.model import Endpoint, PortState, Purpose
 from pipeline.parse.differing import DifferingHost, FileFacts, differing_hosts
 from pipeline.parse.nmap_xml import HostResult
+from pipeline.render.nmap_scripts import is_ours
 
 
 def read_against(
@@ -22,10 +23,12 @@ def read_against(
 ) -> tuple[tuple[Occasion, tuple[Ended, ...]], tuple[Occasion, tuple[Ended, ...]]] | None:
     """Two occasions without what both files say alike, each with all that its file asked.
 
-    ``None`` unless both are nmap's own. Raises ``ParseError`` and ``OSError``.
+    ``None`` unless both are nmap's own: ours bring verdicts along. Raises ``ParseError`` and
+    ``OSError``.
     """
     found = differing_hosts(before, after)
-    if {found.before.run.scanner, found.after.run.scanner} != {"nmap"}:
+    runs = (found.before.run, found.after.run)
+    if any(run.scanner != "nmap" or is_ours(run.arguments) for run in runs):
         return None
     hosts = tuple(found)
     named = Named.of(endpoint for host in hosts for endpoint in _open(host))

@@ -22,7 +22,7 @@ def plan_of(
     client: str,
     version: str,
     previous: int | None,
-    decided: bool,
+    decided: bool = False,
 ) -> RunPlan:
     """The plan of a run that others made. Rates, vantage and waits are not known, and are 0."""
     ports = {

@@ -5,50 +5,72 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from fixtures.captures import HERE
+from pipeline.cli import edge
 from tests.cli.conftest import Portproof
 from tests.cli.ground import ask, changes, the_report, the_run, verdicts
 
 HAND = tuple(HERE / f"hand-{n}" for n in ("masscan.list", "syn.xml", "connect.xml", "version.xml"))
 
 
-def test_files_become_one_run_with_verdicts(portproof: Portproof, tmp_path: Path) -> None:
-    said = portproof("import", *HAND, "--workspace", tmp_path, "--format", "json")
-    assert said.code == 0
-    assert said.json["verdicts"] == {"likely": 6}
-    assert said.json["addresses"] == 3
-    assert {file["tool"] for file in said.json["files"]} == {"masscan", "nmap"}
-    (run,) = portproof("runs", "--workspace", tmp_path, "--format", "json").json
-    assert (run["run"], run["state"]) == (said.json["run"], "complete")
-    assert run["engagement"] == "imported"
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one import: a scan that somebody made by hand."""
+    folder = tmp_path_factory.mktemp("by-hand")
+    assert edge.run(["import", *map(str, HAND), "--workspace", str(folder)]) == 0
+    return folder
+
+
+def test_files_become_one_run_with_verdicts(portproof: Portproof, by_hand: Path) -> None:
+    (run,) = portproof("runs", "--workspace", by_hand, "--format", "json").json
+    assert (run["state"], run["engagement"]) == ("complete", "imported")
     assert set(run["imported"]) == {path.name for path in HAND}
-    assert "imported from hand-masscan.list" in portproof("runs", "--workspace", tmp_path).out
+    assert "imported from hand-masscan.list" in portproof("runs", "--workspace", by_hand).out
+    assert ask(by_hand, "SELECT kind, count(*) FROM verdicts GROUP BY 1") == [("likely", 6)]
+    tasks = ask(by_hand, "SELECT argv, evidence_sha256 FROM tasks WHERE evidence = 'hand-syn.xml'")
+    assert {json.loads(argv)[3] for argv, _ in tasks} == {"-sS"}
+    assert {len(digest) for _, digest in tasks} == {64}
 
 
-def test_an_imported_run_is_shown_and_reported(portproof: Portproof, tmp_path: Path) -> None:
-    portproof("import", *HAND, "--workspace", tmp_path)
-    said = portproof("show", "last", "10.80.1.7:80", "--workspace", tmp_path)
+def test_an_imported_run_is_shown_and_reported(portproof: Portproof, by_hand: Path) -> None:
+    said = portproof("show", "last", "10.80.1.7:80", "--workspace", by_hand)
     assert said.code == 0
     assert "masscan sent a SYN" in said.out
     assert "nginx" in said.out
-    assert portproof("report", "last", "--workspace", tmp_path).code == 0
-    page = (the_run(tmp_path) / "report.html").read_text()
+    assert portproof("report", "last", "--workspace", by_hand).code == 0
+    page = (the_run(by_hand) / "report.html").read_text()
     assert "Imported from" in page
     assert "Authorisation</h2>" not in page
-    report = the_report(tmp_path)
+    report = the_report(by_hand)
     assert set(verdicts(report).values()) == {"likely"}
     assert report["run"]["imported"][0]["name"] == "hand-masscan.list"
     assert report["run"]["authorisation"] == {}
+    # Without an engagement it is compared with nothing.
+    assert report["changes"] is None
 
 
-def test_provenance_is_kept_with_the_run_and_with_each_task(
-    portproof: Portproof, tmp_path: Path
+def test_what_no_file_tells_was_not_asked(portproof: Portproof, by_hand: Path) -> None:
+    said = portproof("show", "last", "10.80.1.7:9", "--workspace", by_hand)
+    assert said.code == 2
+    assert "imported from" in said.err
+
+
+def test_our_own_files_give_back_the_same_verdicts(
+    portproof: Portproof, finished: Path, tmp_path: Path
 ) -> None:
-    portproof("import", HERE / "nmap-syn.xml", "--workspace", tmp_path)
-    ((argv, evidence, digest),) = ask(tmp_path, "SELECT argv, evidence, evidence_sha256 FROM tasks")
-    assert json.loads(argv)[:4] == ["nmap", "-n", "-Pn", "-sS"]
-    assert evidence == "nmap-syn.xml"
-    assert len(digest) == 64
+    query = "SELECT address, protocol, port, kind, reason, confidence, service FROM verdicts"
+    wanted = ask(finished, query)
+    assert wanted
+    exported = tmp_path / "run.xml"
+    portproof("export", "last", "--workspace", finished, "--output", exported)
+    for number, file in enumerate((the_run(finished) / "report.json", exported), 1):
+        said = portproof("import", file, "--workspace", tmp_path, "--format", "json")
+        assert said.json["files"][0]["tool"] == "portproof"
+        # To make them again changes nothing.
+        assert portproof("report", "last", "--workspace", tmp_path).code == 0
+        assert ask(tmp_path, f"{query} WHERE run = {number}") == wanted
 
 
 def test_imports_of_one_engagement_are_compared(portproof: Portproof, tmp_path: Path) -> None:
@@ -82,15 +104,6 @@ def test_what_was_scanned_can_be_said(portproof: Portproof, tmp_path: Path) -> N
     assert found["10.80.1.7:11211"] == "not-covered"
 
 
-def test_without_an_engagement_an_import_is_compared_with_nothing(
-    portproof: Portproof, tmp_path: Path
-) -> None:
-    for name in ("nmap-syn.xml", "hand-syn.xml"):
-        portproof("import", HERE / name, "--workspace", tmp_path)
-    portproof("report", "last", "--workspace", tmp_path)
-    assert the_report(tmp_path)["changes"] is None
-
-
 def test_a_run_of_ours_is_compared_with_an_import(portproof: Portproof, finished: Path) -> None:
     ((packed, port),) = ask(finished, "SELECT address, port FROM verdicts")
     address = ".".join(map(str, packed))
@@ -108,18 +121,12 @@ def test_a_run_of_ours_is_compared_with_an_import(portproof: Portproof, finished
     assert the_report(finished)["run"]["client"] == "Example Ltd"
 
 
-def test_nothing_is_sent_for_an_imported_run(portproof: Portproof, tmp_path: Path) -> None:
-    portproof("import", HERE / "nmap-sigint.xml", "--workspace", tmp_path)
-    run = the_run(tmp_path).name
-    said = portproof("resume", run, "--workspace", tmp_path)
-    assert said.code == 2
-    assert "is complete" in said.err
-
-
 def test_what_a_file_does_not_tell_is_told(portproof: Portproof, tmp_path: Path) -> None:
     said = portproof("import", HERE / "nmap-sigint.xml", "--workspace", tmp_path)
     assert said.code == 0
     assert "cut off" in said.err
+    resumed = portproof("resume", the_run(tmp_path).name, "--workspace", tmp_path)
+    assert (resumed.code, "is complete" in resumed.err) == (2, True)
     said = portproof("import", HERE / "masscan-hits.json", "--workspace", tmp_path, "--quiet")
     assert said.err == ""
 

@@ -41,6 +41,10 @@ def diff(
         str,
         typer.Option("--since", metavar="DATE", help="Instead of A: the newest run by this date."),
     ] = "",
+    engagement: Annotated[
+        Path | None,
+        typer.Option("--engagement", "-e", help="Whose suppressions hold; else those of B."),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Tell one by one what would be folded.")
     ] = False,
@@ -70,6 +74,7 @@ def diff(
         after,
         workspace=workspace,
         wishes=Wishes(only=_kinds(only), fold=not every),
+        engagement=engagement,
         scanned=tuple(area for text in scanned or () for area in parse_scanned(text)),
         now=time.time(),
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.addresses import Address
+from pipeline.cli.edge import complain
 from pipeline.cli.halves import Half, of_file, of_run, of_two_files, worth_asking
 from pipeline.cli.options import existing_database
 from pipeline.cli.sides import file_meant, origin_of, run_meant
 from pipeline.decide.compare import Side, compare, differences
 from pipeline.decide.identity import IdentityNote, identifies, identities
 from pipeline.decide.noise import History, Wishes, sort_out
+from pipeline.engagement import load
 from pipeline.errors import UsageError
 from pipeline.importing.question import Scanned
 from pipeline.model import Change, Endpoint, Verdict
@@ -28,20 +31,29 @@ def diff_of(
     *,
     workspace: Path,
     wishes: Wishes,
+    engagement: Path | None,
     scanned: Sequence[Scanned],
     now: float,
 ) -> Diff:
-    """Compare what the two texts mean; the database is opened when one of them means a run."""
+    """Compare what the two texts mean; the database is opened when one of them means a run.
+
+    Suppressions are those of ``engagement``, or of the file that the later run was begun with.
+    """
+    if engagement is not None:
+        wishes = replace(wishes, suppressions=load(engagement).suppressions)
     old, new = file_meant(before), file_meant(after)
     if old is not None and new is not None:
         return _of_halves(*of_two_files(old, new, scanned=scanned, now=now), wishes, now)
     with Store(existing_database(workspace)) as store:
         if old is None and new is None:
-            return _of_runs(store, before, after, wishes, now)
+            record = run_meant(store, after)
+            wishes = wishes if engagement else _as_of(record, wishes)
+            return _of_runs(store, before, record, wishes, now)
         if not before:
             raise UsageError("a file is compared with nothing", hint="name the earlier run, too")
         if old is not None:
             record = run_meant(store, after)
+            wishes = wishes if engagement else _as_of(record, wishes)
             one = of_file(old, expected=(), scanned=scanned, now=now)
             return _of_halves(one, of_run(store, record, origin_of(record)), wishes, now)
         record = run_meant(store, before)
@@ -68,8 +80,18 @@ def _on(side: Side, hosts: frozenset[Address]) -> dict[Endpoint, Verdict]:
     return {e: verdict for e, verdict in side.verdicts.items() if e.address in hosts}
 
 
-def _of_runs(store: Store, before: str, after: str, wishes: Wishes, now: float) -> Diff:
-    new = run_meant(store, after)
+def _as_of(run: RunRecord, wishes: Wishes) -> Wishes:
+    """With the suppressions that the engagement file of a run has by now."""
+    path = Path(run.plan.engagement_file)
+    if run.plan.imported:
+        return wishes
+    if not path.exists():
+        complain(f"{path} is gone, so nothing is suppressed; name another with --engagement")
+        return wishes
+    return replace(wishes, suppressions=load(path).suppressions)
+
+
+def _of_runs(store: Store, before: str, new: RunRecord, wishes: Wishes, now: float) -> Diff:
     old = run_meant(store, before, new.plan.engagement) if before else _run_before(store, new)
     changes = compare_runs(store, old, new)
     endpoints = [change.endpoint for change in changes]

@@ -28,6 +28,7 @@ from pipeline.engagement.profiles import RescanDelays, read_profile
 from pipeline.engagement.ruling import PolicyDocument
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
+from pipeline.engagement.suppressing import MOST, SuppressionDocument
 from pipeline.engagement.values import Profile, SourceFile
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument
@@ -233,6 +234,12 @@ class EngagementDocument(Strict):
         examples=[[{"zone": "dmz", "networks": ["192.0.2.0/24"], "criticality": "high"}]],
     )
     risk: RiskDocument = Field(default_factory=RiskDocument)
+    suppress: list[SuppressionDocument] = Field(
+        default_factory=list,
+        max_length=MOST,
+        description="Changes that need not be told, each with a reason and a last day.",
+        examples=[[{"endpoint": "192.0.2.10:8080", "reason": "test host", "until": "2027-01-31"}]],
+    )
     outputs: list[_Output] = Field(
         default_factory=lambda: list(USUAL_OUTPUTS),
         min_length=1,

@@ -223,6 +223,7 @@ PlainPorts = Annotated[
 NamedPorts = Annotated[
     ProtocolPorts, PlainValidator(_named_ports), WithJsonSchema(_port_text_schema(_LETTER_PATTERN))
 ]
+ExplicitPorts = Annotated[PlainPorts, Field(min_length=1), WithJsonSchema(_port_schema(r"\s*"))]
 SourceAddress = Annotated[Address, text_of(fields.parse_source), _schema(minLength=2)]
 Network = Annotated[
     AddressSet, text_of(fields.parse_network), _schema(minLength=2, pattern=r"^[0-9A-Fa-f:.]")

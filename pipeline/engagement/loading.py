@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.kinds import ports_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
+from pipeline.engagement.suppressing import suppression
 from pipeline.engagement.values import (
     Authorisation,
     Engagement,
@@ -111,6 +112,9 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         rescan_packets_per_endpoint=rescan.packets_per_endpoint,
         rescan_packets=rescan.packets,
         canaries=tuple(sorted(set(document.canaries))),
+        suppressions=tuple(
+            suppression(entry, document.authorisation.timezone) for entry in document.suppress
+        ),
         hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
         privacy=document.privacy.value,

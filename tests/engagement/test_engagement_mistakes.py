@@ -31,7 +31,11 @@ def _brief(found: list[Mistake]) -> list[str]:
         ("client", f"client: {'x' * 201}", "1:9: client: is longer than 200 characters (got 201)"),
         ("client", "", "2:1: client: is missing"),
         ("engagement", "engagment: x", "2:1: engagment: is not a key here; did you mean"),
-        ("engagement", "colour: x", "2:1: colour: is not a key here; known here: authorisation,"),
+        (
+            "engagement",
+            "colour: x",
+            "2:1: colour: is not a key here; known here: audit, authorisation,",
+        ),
         ("  reference", "  reference:", "4:13: authorisation.reference: has no value"),
         ("  reference", "", "3:1: authorisation.reference: is missing"),
         ("  valid_from", "  valid_from: 2026-02-30", "6:15: authorisation.valid_from: is no day"),

@@ -125,7 +125,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
             "timezone", "document", "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
-        in_windows = line.startswith(("# windows:", "#  ")) and (in_windows or "windows:" in line)
+        opens = line.startswith(("# windows:", "# suppress:"))
+        in_windows = opens or (in_windows and line.startswith("#  "))
         lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
     assert found.canaries
@@ -135,6 +136,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     assert found.authorisation.document
     assert len(found.include_names) == 2
     assert (found.until_settled, found.rescan_error) == (7200.0, 0.01)
+    assert [bool(each.kinds) for each in found.suppressions] == [False, True]
     assert found.hours is not None
     assert found.hours.holidays
     assert found.hours.calendar

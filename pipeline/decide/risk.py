@@ -216,11 +216,11 @@ def shadowed(policy: RiskPolicy) -> Iterator[tuple[Rule, Rule]]:
 def _above(rules: tuple[Rule, ...], place: int, condition: Condition) -> Rule | None:
     """A rule that decides wherever the condition holds, in place of the one at ``place``."""
     rule = rules[place]
+    mine = rank(rule, condition), place
     for other_place, other in enumerate(rules):
         if other is rule or other.concern is not rule.concern or other.own is not rule.own:
             continue
         for each in other.conditions:
-            before = (rank(other, each), other_place) < (rank(rule, condition), place)
-            if before and condition.within(each):
+            if (rank(other, each), other_place) < mine and condition.within(each):
                 return other
     return None

@@ -161,9 +161,10 @@ class Condition:
     verdicts: frozenset[VerdictKind] = frozenset()
     unidentified: bool = False
 
-    @property
-    def specificity(self) -> int:
-        """One binary digit for each kind of condition, the strongest kind first."""
+    specificity: int = field(init=False)
+    """One binary digit for each kind of condition, the strongest kind first."""
+
+    def __post_init__(self) -> None:
         kinds = (
             self.version,
             self.products,
@@ -176,7 +177,8 @@ class Condition:
             self.criticalities,
             self.verdicts,
         )
-        return int("".join("1" if kind else "0" for kind in kinds), 2)
+        digits = "".join("1" if kind else "0" for kind in kinds)
+        object.__setattr__(self, "specificity", int(digits, 2))
 
     def why(self, facts: Facts) -> tuple[str, ...] | None:
         """What about the facts fulfils it, in words; ``None`` when something does not."""

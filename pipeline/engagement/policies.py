@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -175,11 +175,10 @@ def _own(written: Sequence[_Written], door: Door) -> tuple[Rule, ...]:
     rules = _rules(written, door, known=known, own=True)
     places = {each.document.id: each for each in written}
     whole = combined(our_policy(), rules, "")
-    found = [*_unreachable(whole), *_failing(whole, rules)]
+    found = [*_unreachable(replace(whole, rules=rules)), *_failing(whole, rules)]
     for rule, what in found:
-        if rule.own:
-            places[rule.id].complain(what)
-    if any(rule.own for rule, _ in found):
+        places[rule.id].complain(what)
+    if found:
         raise Reported
     return rules
 

@@ -8,6 +8,10 @@ from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.assessing import judgement, with_risks
+from pipeline.decide.baseline import acted_on
+from pipeline.decide.compare import Side
+from pipeline.decide.coverage import Coverage
+from pipeline.decide.deviations import deviations
 from pipeline.decide.facts import neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.questions import by_protocol
@@ -29,7 +33,15 @@ from pipeline.model import (
 )
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.document import AuditHead, Completeness, Event, Finding, Gap, RunDocument
+from pipeline.render.document import (
+    AuditHead,
+    Completeness,
+    Deviations,
+    Event,
+    Finding,
+    Gap,
+    RunDocument,
+)
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.store.spells import histories, occasions
@@ -81,6 +93,10 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         refusals=evidence.refusals,
         risk_policy=judged_by.policy.version,
         risk_note=judged_by.note,
+        deviations=_deviations(store, run, evidence),
+        act_on=plan.act_on,
+        against_baseline=plan.against_baseline,
+        baseline_run=plan.against_baseline and plan.baseline_run is not None,
         completeness=_completeness(run, evidence),
         audit=_audit(store, run),
         trends=told,
@@ -127,6 +143,22 @@ def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
         if part.batch.protocol is Protocol.TCP:
             return Completeness(sample=sampled(part), passes=passes(part))
     return None
+
+
+def _deviations(store: Store, run: RunRecord, evidence: Evidence) -> Deviations | None:
+    expected = run.plan.expected
+    if expected is None or run.state is not RunState.COMPLETE:
+        return None
+    asked = Coverage(evidence.tasks, evidence.holes, evidence.refusals).asked
+    return Deviations(
+        file=expected.file,
+        sha256=expected.sha256,
+        changes=deviations(
+            expected,
+            Side(verdicts=store.verdicts(run.number), asked=asked),
+            within=run.plan.scope.admitted,
+        ),
+    )
 
 
 def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:
@@ -242,13 +274,17 @@ def needs_action(document: RunDocument) -> bool:
     """True when somebody should look at this run.
 
     Always when a sweep failed: what it did not see may be open. With an earlier run to compare
-    with: when anything changed but the mere coverage. Without one: when anything is open, or might
-    be.
+    with: when anything changed that the engagement acts on. Without one: when anything is open, or
+    might be. A run against its baseline is measured by that alone.
     """
     if any(r.state is TaskState.FAILED and r.task.purpose is Purpose.SWEEP for r in document.tasks):
         return True
+    if document.against_baseline:
+        changes = document.deviations.changes if document.deviations else ()
+        if document.baseline_run and document.comparison is not None:
+            changes += document.comparison.changes
+        return acted_on(changes, document.act_on)
     if document.comparison is not None:
-        quiet = {"newly-covered"}
-        return any(change.kind not in quiet for change in document.comparison.changes)
+        return acted_on(document.comparison.changes, document.act_on)
     calm = (VerdictKind.REFUTED, VerdictKind.FILTERED)
     return any(finding.verdict.kind not in calm for finding in document.findings)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.pace import Ceilings
-from pipeline.model import Method
+from pipeline.model import ChangeKind, Method
 from pipeline.ports import PortSet
 from pipeline.scope import Scope
 
@@ -128,7 +129,10 @@ class RunPlan:
     as texts; ``tools`` are (name, version) pairs; ``notes`` are sentences that the report repeats
     (a missing privilege, a method that had to be left out). A run that was ``imported`` has the
     files that it was made from, and no authorisation: nothing is ever sent for it. ``decided``:
-    its verdicts came with it, and are not made again.
+    its verdicts came with it, and are not made again. ``expected`` is the engagement's list of
+    expected ports, ``act_on`` the changes that somebody has to act on. A run
+    ``against_baseline`` is measured by its list, and compared with ``baseline_run`` where there is
+    one.
     """
 
     engagement_file: str
@@ -160,6 +164,10 @@ class RunPlan:
     """The windows from the start on, in UTC; ``None`` when the authorisation is all there is."""
     windows: tuple[str, ...] = ()
     """The windows in words."""
+    expected: ExpectedPorts | None = None
+    act_on: tuple[ChangeKind, ...] = ACT_ON
+    against_baseline: bool = False
+    baseline_run: int | None = None
 
     @property
     def scope(self) -> Scope:

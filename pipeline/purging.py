@@ -16,8 +16,10 @@ from pipeline.audit.checking import PURGED
 from pipeline.audit.trail import Trail, opened, this_operator
 from pipeline.decide.retention import purgeable
 from pipeline.files import sha256_of
+from pipeline.model import RunState
 from pipeline.remembering import remember
 from pipeline.render.text import counted, iso, minute
+from pipeline.store.baselines import baselines
 from pipeline.store.purge import Rows, aged, drop_verdicts, purge_run, rows_of
 from pipeline.store.records import RunRecord, plan_to_text
 from pipeline.store.runs import Store
@@ -39,11 +41,18 @@ class Burden:
 def burdens(
     store: Store, workspace: Workspace, *, before: float, engagement: str = ""
 ) -> tuple[Burden, ...]:
-    """The runs whose evidence may go, oldest first; only those of one engagement if named."""
+    """The runs whose evidence may go, oldest first; only those of one engagement if named.
+
+    Baselines stay: what is compared with them rests on what they had asked.
+    """
     runs = {run.number: run for run in store.runs()}
+    kept = {found.run.number for found in baselines(store).values()}
+    kept |= {r.plan.baseline_run or 0 for r in runs.values() if r.state is not RunState.COMPLETE}
     may_go = [runs[number] for number in purgeable(aged(store), before=before)]
     return tuple(
-        _burden(store, workspace, run) for run in may_go if engagement in ("", run.plan.engagement)
+        _burden(store, workspace, run)
+        for run in may_go
+        if engagement in ("", run.plan.engagement) and run.number not in kept
     )
 
 

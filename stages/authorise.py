@@ -76,6 +76,9 @@ def authorise(
         signing_key=str(engagement.signing_key or ""),
         openings=openings_of(engagement, now),
         windows=described(engagement.hours),
+        expected=engagement.expected,
+        act_on=engagement.act_on,
+        against_baseline=engagement.against_baseline,
     )
 
 

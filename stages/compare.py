@@ -1,4 +1,4 @@
-"""Say what changed since the previous run of the same engagement, on coverage and not on hope."""
+"""Say what changed since an earlier run of the same engagement, on coverage and not on hope."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ NO_PORTS: Final = PortSet()
 def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | None:
     """Compare with the newest complete run before this one and file the changes.
 
+    A run against a baseline is compared with the run that was set as such, if one was.
     ``None`` when there is no such run, and for scans of others that nobody said the engagement of.
     The history is brought up to date on the way: what was ever open is in it, and a complete run
     becomes a part of it.
@@ -28,7 +29,7 @@ def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | 
     remember(store, run.plan.engagement, closing=run if complete else None)
     if run.plan.imported and run.plan.previous_run is None:
         return None
-    earlier = store.previous_complete(run.plan.engagement, before=run.number)
+    earlier = _earlier(store, run)
     if earlier is None:
         return None
     if earlier.purged is not None:
@@ -38,6 +39,13 @@ def compare_with_previous(store: Store, run: RunRecord) -> tuple[Change, ...] | 
     changes = compare_runs(store, earlier, run)
     store.save_comparison(run.number, earlier.number, differences(earlier.plan, run.plan), changes)
     return changes
+
+
+def _earlier(store: Store, run: RunRecord) -> RunRecord | None:
+    plan = run.plan
+    if plan.against_baseline and plan.baseline_run is not None:
+        return next((r for r in store.runs() if r.number == plan.baseline_run), None)
+    return store.previous_complete(plan.engagement, before=run.number)
 
 
 def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Change, ...]:

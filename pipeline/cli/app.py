@@ -14,6 +14,7 @@ from pipeline.cli import (
     importing,
     keeping,
     looking,
+    measuring,
     ordering,
     risking,
     scanning,
@@ -73,3 +74,4 @@ for command in (
 
 app.add_typer(auditing.app)
 app.add_typer(risking.risk)
+app.add_typer(measuring.baseline)

@@ -17,6 +17,7 @@ from pipeline.audit.sealing import try_key
 from pipeline.audit.trail import Trail
 from pipeline.budget import Budget
 from pipeline.cli.console import Console
+from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
 from pipeline.cli.recording import recording, seal_run
 from pipeline.cli.resuming import how_to_resume
@@ -153,6 +154,8 @@ def start(
         require_window(plan, now=now)
     if engagement.signing_key is not None:
         try_key(engagement.signing_key)
+    if engagement.against_baseline:
+        plan = measured(plan, store)
     run = store.create_run(plan, run_id=new_run_id(now), now=now)
     _file_batches(run, store, engagement.canaries)
     return run
@@ -160,18 +163,14 @@ def start(
 
 def _file_batches(run: RunRecord, store: Store, canaries: Sequence[Endpoint]) -> None:
     plan = run.plan
-    expected = list(canaries)
-    if plan.previous_run is not None:
-        admitted = plan.scope.admitted
-        asked = {Protocol.TCP: plan.policy.ports, Protocol.UDP: plan.policy.udp_ports}
-        expected += [
-            endpoint
-            for endpoint, verdict in store.verdicts(plan.previous_run).items()
-            if verdict.kind in EXPECTED_AGAIN
-            and endpoint.address in admitted
-            and endpoint.port in asked[endpoint.protocol]
-        ]
-    Ledger(store, run).add_batches(batches(plan, expected))
+    admitted = plan.scope.admitted
+    asked = {Protocol.TCP: plan.policy.ports, Protocol.UDP: plan.policy.udp_ports}
+    known = set(plan.expected.required(admitted)) if plan.expected is not None else set()
+    for earlier in (plan.previous_run, plan.baseline_run):
+        verdicts = store.verdicts(earlier) if earlier is not None else {}
+        known |= {endpoint for endpoint, found in verdicts.items() if found.kind in EXPECTED_AGAIN}
+    again = [e for e in known if e.address in admitted and e.port in asked[e.protocol]]
+    Ledger(store, run).add_batches(batches(plan, [*canaries, *again]))
 
 
 def begin_again(run: RunRecord, store: Store) -> None:

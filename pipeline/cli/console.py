@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from pipeline.engine import Progress
 
 _ALWAYS = frozenset(
-    {"failed", "foreign", "refused", "interrupted", "stopped", "recovered", "not covered"}
+    {
+        "failed",
+        "foreign",
+        "refused",
+        "interrupted",
+        "stopped",
+        "recovered",
+        "not covered",
+        "deviation",
+    }
 )
 _RECENT = 6
 _RUNNING = 8

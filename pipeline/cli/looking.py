@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import (
+    AgainstBaseline,
     Format,
     Here,
     OutputFormat,
@@ -187,10 +189,12 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the HTML page here instead.")
     ] = None,
+    baseline: AgainstBaseline = False,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
+    from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
     from pipeline.errors import WorkspaceBusy
     from pipeline.files import write_whole
@@ -203,6 +207,8 @@ def report(
         record = store.run(run)
         record.require_evidence()
         _tell_if_unfinished(record, workspace)
+        if baseline:
+            record = replace(record, plan=measured_now(record.plan, store))
         folder = place.run_folder(record.id)
         with contextlib.ExitStack() as closing:
             trail = None

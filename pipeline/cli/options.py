@@ -31,6 +31,10 @@ WaitForWindow = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only troubles, no progress.")]
+AgainstBaseline = Annotated[
+    bool,
+    typer.Option("--baseline", help="Measure by the baseline, not by the run before."),
+]
 RunReference = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, `last`, or `last~2` for two before it.")
 ]

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.options import (
     DEFAULT_FILE,
+    AgainstBaseline,
     EngagementFile,
     Format,
     Here,
@@ -43,6 +44,7 @@ def run(
         ),
     ] = "",
     wait_for_window: WaitForWindow = False,
+    baseline: AgainstBaseline = False,
     quiet: Quiet = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
@@ -57,6 +59,8 @@ def run(
         return check(engagement, workspace, output)
     now = time.time()
     loaded = load(engagement, now=now)
+    if baseline:
+        loaded = replace(loaded, against_baseline=True)
     if until_settled:
         loaded = replace(loaded, until_settled=seconds_of(until_settled, "--until-settled"))
     place = workspace_of(engagement, workspace)
@@ -140,6 +144,7 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     from pipeline.cli.edge import printing
     from pipeline.cli.looking import print_table
     from pipeline.errors import ExitCode
+    from pipeline.render.deviations import deviation_lines
     from pipeline.render.document_json import render_json
     from pipeline.render.summary import summarise
     from pipeline.render.terminal import verdict_table
@@ -153,6 +158,8 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     if summary.doubted:
         console.event("hosts in doubt", summary.doubted)
     console.event("completeness", summary.missed)
+    for line in deviation_lines(outcome.document):
+        console.event("deviation", line)
     for gap in outcome.document.gaps:
         if gap.endpoints:
             console.event("not covered", f"{gap.what}: {gap.why}")

@@ -15,21 +15,26 @@ from pipeline.model import RunState
 from pipeline.plan import RunPlan
 from pipeline.render.difference import Origin
 from pipeline.render.text import counted
+from pipeline.store.baselines import baselines
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
+BASELINE: Final = "baseline"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 _NETWORKS: Final = 4
 
 
 def run_meant(store: Store, text: str, engagement: str | None = None) -> RunRecord:
-    """The run that ``text`` names: an id, ``last``, ``last~2``, or a date.
+    """The run that ``text`` names: an id, ``last``, ``last~2``, a date, or ``baseline``.
 
     A date means the newest complete run, of ``engagement`` if it is named, that began on that day
     (UTC) or before; a date with a time, the newest that began before then. Raises
     :class:`UsageError` when there is none, or when nothing was ever decided about it.
     """
-    record = _of_date(store, text, engagement) if _DATE.fullmatch(text) else store.run(text)
+    if text == BASELINE:
+        record = _baseline(store, engagement)
+    else:
+        record = _of_date(store, text, engagement) if _DATE.fullmatch(text) else store.run(text)
     if record.state is RunState.RUNNING:
         raise UsageError(
             f"run {record.id} is still running, or was killed: its verdicts are not decided",
@@ -43,6 +48,19 @@ def run_meant(store: Store, text: str, engagement: str | None = None) -> RunReco
             hint="`portproof runs` lists the runs there are",
         )
     return record
+
+
+def _baseline(store: Store, engagement: str | None) -> RunRecord:
+    known = baselines(store)
+    if engagement is None and len(known) == 1:
+        (engagement,) = known
+    if engagement not in known:
+        raise UsageError(
+            "no run has been set as a baseline" if not known else "which baseline is not clear",
+            where=engagement or str(store.path),
+            hint="`portproof baseline show` lists them",
+        )
+    return known[engagement].run
 
 
 def _of_date(store: Store, text: str, engagement: str | None) -> RunRecord:

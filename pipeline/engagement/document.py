@@ -20,7 +20,9 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.engagement import fields, kinds
+from pipeline.engagement.expecting import read_expected
 from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
@@ -32,7 +34,7 @@ from pipeline.engagement.suppressing import MOST, SuppressionDocument
 from pipeline.engagement.values import Profile, SourceFile
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument
-from pipeline.model import Endpoint, Protocol
+from pipeline.model import ChangeKind, Endpoint, Protocol
 
 OUTPUTS: Final = ("html", "json", "nmap-xml")
 """What a run can be written as."""
@@ -68,6 +70,19 @@ def _output(text: str) -> str:
 
 
 _Output = Annotated[str, kinds.text_of(_output), WithJsonSchema({"enum": list(OUTPUTS)})]
+
+
+def _expected(value: object, info: ValidationInfo) -> ExpectedPorts:
+    return read_expected(kinds.line(value), source_of(info).door)
+
+
+def _change(text: str) -> ChangeKind:
+    if text not in tuple(ChangeKind):
+        raise ValueError(f"is no change{did_you_mean(text, ChangeKind)} (got {shown(text)})")
+    return ChangeKind(text)
+
+
+_Change = Annotated[ChangeKind, kinds.text_of(_change), WithJsonSchema({"enum": list(ChangeKind)})]
 
 
 class AuthorisationDocument(Strict):
@@ -239,6 +254,20 @@ class EngagementDocument(Strict):
         max_length=MOST,
         description="Changes that need not be told, each with a reason and a last day.",
         examples=[[{"endpoint": "192.0.2.10:8080", "reason": "test host", "until": "2027-01-31"}]],
+    )
+    baseline: (
+        Annotated[ExpectedPorts, PlainValidator(_expected), WithJsonSchema({"type": "string"})]
+        | None
+    ) = Field(
+        default=None,
+        description="The ports that are expected to be open: a YAML or CSV file beside this one.",
+        examples=["expected.yml", "expected.csv"],
+    )
+    act_on: list[_Change] = Field(
+        default_factory=lambda: list(ACT_ON),
+        min_length=1,
+        description="The changes that make a run exit with 1; all but newly-covered otherwise.",
+        examples=[["opened", "reappeared", "service-changed"]],
     )
     outputs: list[_Output] = Field(
         default_factory=lambda: list(USUAL_OUTPUTS),

@@ -117,6 +117,8 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         ),
         hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
+        expected=document.baseline,
+        act_on=tuple(dict.fromkeys(document.act_on)),
         privacy=document.privacy.value,
         signing_key=document.audit.signing_key,
         risk=settings_of(document.zones, document.risk),

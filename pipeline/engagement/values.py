@@ -7,10 +7,11 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
+from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.noise import Suppression
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.errors import NotAuthorised
-from pipeline.model import Endpoint
+from pipeline.model import ChangeKind, Endpoint
 from pipeline.plan import Privacy
 from pipeline.ports import PortSet, PortSpec
 from pipeline.scope import Scope
@@ -183,6 +184,7 @@ class Engagement:
     file and all others that it names (target lists, own profile, authorisation document).
     ``include`` and ``exclude`` are the addresses alone: names join when they are resolved.
     ``ports`` are those of TCP. Without ``hours`` all the time of the authorisation is a window.
+    ``ports`` are those of TCP. A run is measured ``against_baseline`` when that was asked for.
     """
 
     client: str
@@ -211,6 +213,9 @@ class Engagement:
     suppressions: tuple[Suppression, ...]
     hours: Hours | None
     outputs: tuple[str, ...]
+    expected: ExpectedPorts | None = None
+    act_on: tuple[ChangeKind, ...] = ACT_ON
+    against_baseline: bool = False
     privacy: Privacy
     signing_key: Path | None
     risk: RiskSettings = field(default_factory=RiskSettings)

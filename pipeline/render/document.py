@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipeline.decide.baseline import ACT_ON
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import Neighbourhoods
 from pipeline.decide.risk import Risk
@@ -15,6 +16,7 @@ from pipeline.decide.risk_rules import Severity
 from pipeline.decide.trends import Trends
 from pipeline.model import (
     Change,
+    ChangeKind,
     Hole,
     Observation,
     Refusals,
@@ -76,6 +78,15 @@ class Comparison:
     against: str
     against_started: float
     differences: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviations:
+    """How the run deviates from the list of expected ports in ``file``, in numeric order."""
+
+    file: str
+    sha256: str
     changes: tuple[Change, ...]
 
 
@@ -149,3 +160,11 @@ class RunDocument:
     """``None`` for a run without a record, or before its first end."""
     trends: Trends | None = None
     """All complete runs up to this one; ``None`` while it is not one of them."""
+    deviations: Deviations | None = None
+    """``None`` without a list of expected ports, and while the run is not finished."""
+    act_on: tuple[ChangeKind, ...] = ACT_ON
+    """The changes that somebody has to act on."""
+    against_baseline: bool = False
+    """The run is measured by its baseline, and not by the run before it."""
+    baseline_run: bool = False
+    """``comparison`` is with the run that was set as the baseline."""

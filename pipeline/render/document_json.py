@@ -4,9 +4,10 @@
 [{"address", "protocol", "port", "verdict", "reason", "confidence", "service", "severity", "risks",
 …}], "hosts": […], "networks": […], "completeness": {…} or null, "coverage": {…}, "changes": {…} or
 null, "trends": {…} or null, "tasks": […], "events": […]}``; for single endpoints also
-``"stories": […]``. Times are RFC 3339 texts in UTC with milliseconds, durations are seconds, rates
-are packets per second, addresses are texts; endpoints are in numeric order. ``service`` is a label
-for people or null, ``service_details`` what it was made of.
+``"stories": […]``, and where there is one ``"baseline": {…}``. Times are RFC 3339 texts in UTC with
+milliseconds, durations are seconds, rates are packets per second, addresses are texts; endpoints
+are in numeric order. ``service`` is a label for people or null, ``service_details`` what it was
+made of.
 
 Texts are complete and as they came. Nothing in the document can disturb a terminal: control
 characters, C1 and bidirectional ones included, are written as JSON escapes.
@@ -62,6 +63,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
             },
             "changes": _comparison(document.comparison) if document.comparison else None,
             "trends": trends_json(document.trends),
+            **({"baseline": _baseline(document)} if _has_baseline(document) else {}),
             "tasks": [_task(record) for record in document.tasks],
             "events": [
                 {"time": iso(event.time), "kind": event.kind, "text": event.text}
@@ -369,6 +371,21 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             change_json(change)
             for change in sorted(comparison.changes, key=lambda change: change.endpoint)
         ],
+    }
+
+
+def _has_baseline(document: RunDocument) -> bool:
+    return document.against_baseline or document.deviations is not None
+
+
+def _baseline(document: RunDocument) -> dict[str, Any]:
+    found, comparison = document.deviations, document.comparison
+    return {
+        "measured_by_it": document.against_baseline,
+        "run": comparison.against if document.baseline_run and comparison else None,
+        "act_on": list(document.act_on),
+        "expected": None if found is None else {"file": found.file, "sha256": found.sha256},
+        "changes": [change_json(change) for change in found.changes] if found is not None else [],
     }
 
 

@@ -21,6 +21,7 @@ from pipeline.model import Endpoint, RunState, VerdictKind
 from pipeline.render.changes import group_changes
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import percentage, planned, uncovered
+from pipeline.render.deviations import DEVIATIONS
 from pipeline.render.document import RunDocument
 from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
@@ -144,6 +145,8 @@ def _reasons(document: RunDocument, explanations: Mapping[str, str]) -> dict[str
     used = {finding.verdict.reason for finding in document.findings}
     if document.comparison:
         used |= {change.reason for change in document.comparison.changes}
+    if document.deviations:
+        used |= {change.reason for change in document.deviations.changes}
     unknown = dict.fromkeys(sorted(used - explanations.keys() - {""}), "")
     return {**explanations, **unknown}
 
@@ -186,6 +189,7 @@ def _environment() -> Environment:
         service_text=service_text,
         verdicts=VERDICTS,
         change_meanings=CHANGES,
+        deviation_meanings=DEVIATIONS,
         method_names=METHODS,
         banner_limit=_BANNER,
         risk_endpoints=_RISK_ENDPOINTS,

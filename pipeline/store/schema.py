@@ -151,6 +151,14 @@ comparisons = Table(
     Column("counts", Text),  # JSON, by kind of change; once the changes are dropped
 )
 
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("engagement", Text, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("since", Float, nullable=False),
+)
+
 changes = Table(
     "changes",
     metadata,

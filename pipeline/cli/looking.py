@@ -33,10 +33,11 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
     import json
 
     from pipeline.render.text import iso, visible
+    from pipeline.store.purge import change_counts
     from pipeline.store.runs import Store
 
     with Store(existing_database(workspace)) as store:
-        known = store.runs()
+        known, changes = store.runs(), change_counts(store)
     if output is Format.JSON:
         rows = [
             {
@@ -49,6 +50,7 @@ def runs(workspace: Here = Path(), output: OutputFormat = Format.TEXT) -> int:
                 "stopped_because": run.stopped_because,
                 "imported": [file.name for file in run.plan.imported],
                 "purged": iso(run.purged) if run.purged is not None else None,
+                "changes": changes.get(run.number),
             }
             for run in known
         ]

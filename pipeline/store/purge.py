@@ -96,6 +96,24 @@ def purge_run(store: Store, run: RunRecord, *, now: float, text: str) -> None:
         )
 
 
+def change_counts(store: Store) -> dict[int, dict[str, int]]:
+    """How many changes of each kind the runs had that were compared, purged or not."""
+    changes, comparisons = schema.changes.c, schema.comparisons.c
+    counted = (
+        select(changes.run, changes.kind, func.count().label("many"))
+        .group_by(changes.run, changes.kind)
+        .order_by(changes.run, changes.kind)
+    )
+    with store.reading() as connection:
+        found: dict[int, dict[str, int]] = {
+            line.run: json.loads(line.counts or "{}")
+            for line in connection.execute(select(comparisons.run, comparisons.counts))
+        }
+        for line in connection.execute(counted):
+            found.setdefault(line.run, {})[line.kind] = line.many
+    return found
+
+
 def drop_verdicts(store: Store) -> None:
     """Drop the verdicts of purged runs, except where a kept run shows them as what was before."""
     table = schema.verdicts

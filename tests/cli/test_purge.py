@@ -166,9 +166,14 @@ def test_the_changes_of_a_purged_run_are_counted(portproof: Portproof, tmp_path:
     with Store(tmp_path / "portproof.db") as store:
         for place, lines in enumerate((1, 3, 1)):
             week(store, tmp_path, place, lines=lines)
+    listed = ("runs", "--workspace", tmp_path, "--format", "json")
+    before = portproof(*listed).json
+    assert before[1]["changes"] == {ChangeKind.NEWLY_COVERED.value: 2}
+    assert before[0]["changes"] is None
     assert portproof("purge", *OLD, "--workspace", tmp_path).code == 0
-    ((counts,),) = ask(tmp_path, "SELECT counts FROM comparisons WHERE run = 2")
-    assert json.loads(counts) == {ChangeKind.NEWLY_COVERED.value: 2}
+    after = portproof(*listed).json
+    assert [run["changes"] for run in after] == [run["changes"] for run in before]
+    assert [run["purged"] is None for run in after] == [False, False, True]
     assert ask(tmp_path, "SELECT count(*) FROM changes WHERE run = 2") == [(0,)]
 
 

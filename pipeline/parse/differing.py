@@ -19,7 +19,7 @@ Equal hosts have equal answers, and so no change, whatever the two scans asked. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -94,15 +94,22 @@ def differing_hosts(before: Path, after: Path, *, at_once: int = AT_ONCE) -> Dif
 
     Raises ``ParseError`` for what is not nmap's XML, and ``OSError`` for what cannot be read.
     """
-    return Differing(_Sketch(before), _Sketch(after), at_once)
+    first = _Sketch(before, at_once=at_once)
+    return Differing(first, _Sketch(after, at_once=at_once, other=first), at_once)
 
 
 class _Sketch:
-    """One file: a digest of every host, by the place of its address on the number line."""
+    """One file: a digest of every host, by the place of its address on the number line.
 
-    def __init__(self, path: Path) -> None:
+    Hosts that are not like those of ``other`` are kept, unless they are more than ``at_once``.
+    """
+
+    def __init__(self, path: Path, *, at_once: int, other: _Sketch | None = None) -> None:
         self._path = path
         self._version = _version(path)
+        self._others: Mapping[int, bytes] = other.digests if other else {}
+        self._room = at_once if other else 0
+        self._kept: dict[int, list[HostResult]] | None = {} if other else None
         self.digests: dict[int, bytes] = {}
         self._down: list[int] = []
         self._timed_out: list[int] = []
@@ -116,29 +123,52 @@ class _Sketch:
 
     def _add(self, host: HostResult) -> None:
         essence = repr(_essence((host,))).encode()
-        self._file(number_of(host.address), essence, down=not host.up, timed_out=host.timed_out)
+        digest = blake2b(essence, digest_size=_DIGEST, person=b"values").digest()
+        number = number_of(host.address)
+        self._file(number, digest, down=not host.up, timed_out=host.timed_out)
+        self._keep(number, host)
 
     def _add_text(self, plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
-        text = plain.match(data, start, end)
-        number = text.number if text else None
-        if text is None or number is None:
+        told = plain.told(data, start, end)
+        if told is None:
             return False
-        self._file(number, text.essence, down=text.down, timed_out=text.timed_out)
+        salt = bytes((plain.masscan, told.timed_out))
+        digest = blake2b(told.text, digest_size=_DIGEST, salt=salt).digest()
+        # Like a host of the other file, which was plain, this one is plain, too.
+        if self._others.get(told.number) != digest:
+            text = plain.match(data, start, end)
+            host = text.host() if text and self._room else None
+            if text is None or (self._room and host is None):
+                return False
+            if host is not None:
+                self._keep(told.number, host)
+        self._file(told.number, digest, down=told.down, timed_out=told.timed_out)
         return True
 
-    def _file(self, number: int, essence: bytes, *, down: bool, timed_out: bool) -> None:
+    def _file(self, number: int, digest: bytes, *, down: bool, timed_out: bool) -> None:
         if down:
             self._down.append(number)
         if timed_out:
             self._timed_out.append(number)
-        digest = blake2b(essence, digest_size=_DIGEST).digest()
         # Several of one address: in whichever order, they come to the same.
         if number in self.digests:
             digest = _sum(self.digests[number], digest)
+            # Others of this address may have been taken for the same, and are not kept.
+            self._kept = None
         self.digests[number] = digest
 
-    def hosts(self, wanted: Iterable[int]) -> Mapping[int, list[HostResult]]:
-        """What the file says of some hosts, which takes another reading."""
+    def _keep(self, number: int, host: HostResult) -> None:
+        if self._kept is None:
+            return
+        if len(self._kept) >= self._room:
+            self._kept = None
+        else:
+            self._kept.setdefault(number, []).append(host)
+
+    def hosts(self, wanted: Sequence[int]) -> Mapping[int, list[HostResult]]:
+        """What the file says of some hosts, which may take another reading."""
+        if self._kept is not None:
+            return self._kept
         if _version(self._path) != self._version:
             raise ParseError("the file was changed while it was being read", where=str(self._path))
         found: dict[int, list[HostResult]] = {number: [] for number in wanted}
@@ -154,7 +184,7 @@ class _Sketch:
 
         def skip(plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
             nonlocal left
-            number = plain.number_at(data, start, end)
+            number = plain.number(data, start, end)
             if number is None or number in found:
                 return False
             left -= 1
@@ -193,10 +223,11 @@ def _ports(hosts: tuple[HostResult, ...]) -> dict[tuple[Protocol, int], list[Por
     found: dict[tuple[Protocol, int], list[PortResult]] = {}
     for host in hosts:
         for port in host.ports:
-            told = found.setdefault((port.protocol, port.port), [])
-            if port not in told:
-                told.append(port)
-                told.sort(key=repr)
+            key = port.protocol, port.port
+            if key not in found:
+                found[key] = [port]
+            elif port not in found[key]:
+                found[key] = sorted((*found[key], port), key=repr)
     return found
 
 

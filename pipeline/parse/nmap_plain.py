@@ -11,7 +11,6 @@ never taken for a host, and what is taken means what the parser would have made 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from pipeline.addresses import address_at, number_of, parse_address
@@ -51,10 +50,14 @@ def _pattern(text: bytes) -> re.Pattern[bytes]:
     return re.compile(text, re.DOTALL)
 
 
-_HOST: Final = _pattern(
+_BEGIN: Final = (
     rb'{S}<host(?: starttime="([0-9]{1,12})")?(?: endtime="([0-9]{1,12})")?'
     rb'(?: timedout="(true|false)")?>{S}'
-    rb'(?:<status state="(up|down)" reason="({T}{0,64})"(?: reason_ttl="[0-9]{1,3}")?/>{S})?'
+)
+_END: Final = rb'(?:<times srtt="{T}*" rttvar="{T}*" to="{T}*"/>{S})?</host>'
+_HOST: Final = _pattern(
+    _BEGIN
+    + rb'(?:<status state="(up|down)" reason="({T}{0,64})"(?: reason_ttl="[0-9]{1,3}")?/>{S})?'
     rb'<address addr="([0-9a-fA-F:.]{2,45})" addrtype="ipv[46]"/>{S}'
     rb'(?:<address addr="{T}*" addrtype="mac"(?: vendor="{T}*")?/>{S})?'
     rb"(?:<hostnames>{S}"
@@ -63,14 +66,14 @@ _HOST: Final = _pattern(
     rb'((?:<extraports state="(?:{P})" count="[0-9]{1,12}">{S}'
     rb'(?:<extrareasons reason="{T}{0,64}" count="[0-9]{1,12}"'
     rb'(?: proto="(?:tcp|udp)" ports="[0-9,-]*")?/>{S})*</extraports>{S})*)'
-    rb"(.*)</ports>{S})?"
-    rb'(?:<times srtt="{T}*" rttvar="{T}*" to="{T}*"/>{S})?</host>'
+    rb"(.*)</ports>{S})?" + _END
 )
-# Where the address stands in text that is known to be such a host.
-_ADDRESS: Final = _pattern(
-    rb"{S}<host[^>]*>{S}(?:<status[^>]*>{S})?"
-    rb'<address addr="([0-9a-fA-F:.]{2,45})" addrtype="ipv[46]"'
+# What stands around all that does not depend on the time of the scan.
+_OPENING: Final = _pattern(
+    _BEGIN + rb'(?=(?:<status state="(up|down)"[^>]*>{S})?'
+    rb'<address addr="([0-9a-fA-F:.]{2,45})" addrtype="ipv[46]")'
 )
+_ENDING: Final = _pattern(_END)
 # Parts of what was found to be as described above.
 _HOSTNAME: Final = _pattern(rb'<hostname name="([^"]+)"')
 _EXTRAPORTS: Final = _pattern(rb'<extraports state="([^"]+)" count="([^"]+)">(.*?)</extraports>')
@@ -136,6 +139,18 @@ class _Written:
         return self._result
 
 
+class Told(NamedTuple):
+    """What is said of a host at whatever time. Two plain hosts with equal ``text`` are the same.
+
+    ``number`` is the place of its address on the common number line.
+    """
+
+    number: int
+    down: bool
+    timed_out: bool
+    text: bytes
+
+
 class PlainText:
     """One host as it is written. ``host`` is what it says, or ``None`` if that takes a parser."""
 
@@ -145,26 +160,6 @@ class PlainText:
         self._reader = reader
         self._found = found
         self._ports = ports
-
-    @property
-    def number(self) -> int | None:
-        """The place of its address on the common number line; ``None`` when it has none."""
-        return _number(self._found[6])
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether nmap gave the host up."""
-        return self._found[3] == b"true"
-
-    @property
-    def down(self) -> bool:
-        """Whether nmap says so."""
-        return self._found[4] == b"down"
-
-    @property
-    def essence(self) -> bytes:
-        """All of it but its times and hardware address: equal bytes are equal hosts."""
-        return b"\0".join(part or b"" for part in self._found.group(3, 4, 5, 7, 8, 9))
 
     def host(self) -> HostResult | None:
         """The same as values."""
@@ -193,7 +188,7 @@ class PlainHosts:
     """Reads hosts of one file, and remembers how ports in it are written."""
 
     def __init__(self, *, masscan: bool) -> None:
-        self._masscan = masscan
+        self.masscan = masscan
         self._known: dict[bytes, _Written] = {}
         self._known_extra: dict[bytes, tuple[ExtraPorts, ...]] = {}
 
@@ -205,7 +200,8 @@ class PlainHosts:
         written = found[9]
         if not written:
             return PlainText(self, found, [])
-        *pieces, rest = written.split(b"</port>")
+        pieces = written.split(b"</port>")
+        rest = pieces.pop()
         if rest != b"\n" and not re.fullmatch(_SPACE, rest):
             return None
         if not pieces:
@@ -222,16 +218,32 @@ class PlainHosts:
         return PlainText(self, found, ports) if once else None
 
     @staticmethod
-    def number_at(data: bytes, start: int, end: int) -> int | None:
-        """The place of the address of a host that was matched before, for next to nothing."""
-        found = _ADDRESS.match(data, start, end)
-        return _number(found[1]) if found else None
+    def number(data: bytes, start: int, end: int) -> int | None:
+        """The place of the address of a host that was plain when it was read before."""
+        begin = _OPENING.match(data, start, end)
+        return _number(begin[5]) if begin else None
+
+    @staticmethod
+    def told(data: bytes, start: int, end: int) -> Told | None:
+        """What is said of a host that may be plain, for next to nothing.
+
+        It is plain if ``match`` says so, or has said so of a host of which the same was told.
+        """
+        begin = _OPENING.match(data, start, end)
+        number = _number(begin[5]) if begin else None
+        if begin is None or number is None:
+            return None
+        times = data.rfind(b"<times ", begin.end(), end)
+        ending = times if times >= 0 else end - len(b"</host>")
+        if not _ENDING.fullmatch(data, ending, end):
+            return None
+        return Told(number, begin[4] == b"down", begin[3] == b"true", data[begin.end() : ending])
 
     def _read(self, piece: bytes) -> _Written | None:
         found = _PORT.fullmatch(piece) if len(piece) <= MAX_FIELD else None
         if found is None:
             return None
-        written = _Written(found, masscan=self._masscan)
+        written = _Written(found, masscan=self.masscan)
         if abs(written.key) > LAST_PORT:
             return None
         if len(piece) <= _LONGEST_REMEMBERED:
@@ -253,11 +265,14 @@ class PlainHosts:
 
 
 def _number(written: bytes) -> int | None:
-    parts = written.split(b".")
-    if len(parts) == 4:
-        with suppress(KeyError):
-            one, two, three, four = map(_OCTETS.__getitem__, parts)
-            return one << 24 | two << 16 | three << 8 | four
+    try:
+        one, two, three, four = map(_OCTETS.__getitem__, written.split(b"."))
+    except (KeyError, ValueError):
+        return _number_of_any(written)
+    return one << 24 | two << 16 | three << 8 | four
+
+
+def _number_of_any(written: bytes) -> int | None:
     try:
         return number_of(parse_address(written.decode()))
     except ValueError:

@@ -35,6 +35,8 @@ PACKETS_PER_SYN: Final = 2
 """A SYN, and the kernel's reset when a SYN-ACK comes back."""
 PACKETS_PER_CONNECT: Final = 4
 """SYN, ACK, the acknowledgement of a greeting, and the reset that ends the connection."""
+SWEEP_TIMEOUT: Final = 2.3
+"""Seconds that a SYN sweep waits for each of its two probes: together as long as slow paths take."""
 SWEEP_PARALLELISM: Final = 200
 """Probes under way at once in a sweep. Where nobody answers nmap falls back to ten a second for all
 hosts together; with this many under way it goes on at about as many a second (measured)."""
@@ -130,7 +132,7 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
             options.append(("--max-rate", f"{rate:.2f}"))
         sweeping = task.purpose in SEARCHES
         if sweeping:
-            options.append(("--min-parallelism", str(max(1, min(SWEEP_PARALLELISM, int(rate))))))
+            options += _sweeping(task, rate)
         per_host = _rate_per_host(task, policy, lease)
         if wanted.packets_to_a_host > per_host:
             # With many probes under way nmap keeps a host's delay less exactly.
@@ -154,6 +156,21 @@ def command(task: Task, policy: Policy, lease: Lease, program: Path) -> Command:
         progress_from="stdout",
         privileged=policy.privileged,
     )
+
+
+def _sweeping(task: Task, rate: float) -> Iterator[tuple[str, str | None]]:
+    """How a search is kept at its rate where nobody answers, and hears who answers late.
+
+    nmap waits no longer for an answer than its host's refusals took, and so misses whatever is
+    slow to accept. A sweep has nobody else who would name that; a connect scan forgets a probe
+    that it gave up on, and hears nobody late however long this is.
+    """
+    patient = task.purpose is Purpose.SWEEP and task.method is Method.NMAP_SYN
+    wait = SWEEP_TIMEOUT if patient else 1.0
+    parallel = int(min(SWEEP_PARALLELISM, rate) * wait)
+    yield "--min-parallelism", str(max(1, parallel))
+    if patient:
+        yield "--min-rtt-timeout", f"{SWEEP_TIMEOUT * 1000:.0f}ms"
 
 
 def _rate_per_host(task: Task, policy: Policy, lease: Lease) -> float:

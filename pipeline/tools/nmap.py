@@ -36,7 +36,7 @@ PACKETS_PER_SYN: Final = 2
 PACKETS_PER_CONNECT: Final = 4
 """SYN, ACK, the acknowledgement of a greeting, and the reset that ends the connection."""
 SWEEP_TIMEOUT: Final = 2.3
-"""Seconds that a SYN sweep waits for each of its two probes: together as long as slow paths take."""
+"""Seconds that a SYN sweep waits for each of two probes: together as long as slow paths take."""
 SWEEP_PARALLELISM: Final = 200
 """Probes under way at once in a sweep. Where nobody answers nmap falls back to ten a second for all
 hosts together; with this many under way it goes on at about as many a second (measured)."""

@@ -55,8 +55,8 @@ GOLDEN = [
         "sweep without masscan",
         replace(sweep("192.0.2.0/28"), method=Method.NMAP_SYN, ports=PortSet.parse("1-1000")),
         POLICY,
-        f"nmap -n -Pn -p1-1000 {NMAP_ALWAYS} -sS --max-rate=324.00 --min-parallelism=200 "
-        "--scan-delay=89ms --max-scan-delay=89ms",
+        f"nmap -n -Pn -p1-1000 {NMAP_ALWAYS} -sS --max-rate=324.00 --min-parallelism=459 "
+        "--min-rtt-timeout=2300ms --scan-delay=89ms --max-scan-delay=89ms",
     ),
     (
         "version",

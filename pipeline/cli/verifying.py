@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from pipeline.decide import reasons, udp, udp_tasks
 from pipeline.decide.questions import tasks_for
 from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import load
+from pipeline.engine import LOOK_EVERY
 from pipeline.errors import Error, ExitCode
 from pipeline.executor import Executor
 from pipeline.model import (
@@ -45,6 +46,7 @@ from pipeline.render.text import iso, visible
 from pipeline.render.words import METHODS
 from pipeline.tools import nmap
 from pipeline.vantage import survey
+from pipeline.workspace import Workspace
 
 _EXPLANATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -87,7 +89,7 @@ def verify_endpoint(text: str, file: Path, workspace: Path | None, output: Forma
     plan.scope.admit(endpoint.address)
     # Two runs at a time would add up their rates; a manual check is no exception.
     with place.lock(now=now) as lock:
-        heard = asyncio.run(_ask(endpoint, plan, lock))
+        heard = asyncio.run(_unless_stopped(place, _ask(endpoint, plan, lock)))
     decide_by = udp.decide if endpoint.protocol is Protocol.UDP else decide
     verdict = decide_by(endpoint, heard.observations, HostFacts(), gave_up=bool(heard.holes))
     with printing():
@@ -141,6 +143,19 @@ def _document(verdict: Verdict, heard: _Heard, plan: RunPlan) -> dict[str, Any]:
         "tools": dict(plan.tools),
         "nmap": heard.raw,
     }
+
+
+async def _unless_stopped(place: Workspace, asking: Coroutine[Any, Any, _Heard]) -> _Heard:
+    """Ask, and stop at once when everything is stopped in the workspace."""
+    work = asyncio.create_task(asking)
+    try:
+        while not work.done():
+            await asyncio.wait([work], timeout=LOOK_EVERY)
+            require_not_stopped(place)
+        return work.result()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:

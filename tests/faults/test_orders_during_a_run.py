@@ -100,6 +100,21 @@ def test_stop_ends_everything_and_nobody_goes_on_until_it_is_lifted(
     assert any("lifted: she called again" in event["text"] for event in report["events"])
 
 
+def test_a_manual_check_is_stopped_as_well(
+    portproof: Portproof, tmp_path: Path, service: Service, fake: Fake
+) -> None:
+    fake("nmap", f"Path({str(tmp_path / 'running')!r}).touch()\ntime.sleep(60)")
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    running = spawn("verify", service.endpoint, "-e", path)
+    wait_until((tmp_path / "running").exists, "the scan")
+    path.with_name("portproof.stop").write_text("enough")
+    began = time.monotonic()
+    said = ended(running)
+    assert said.code == 3
+    assert "everything is stopped here: enough" in said.err
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("content", ["", "because I say so\nreally\n", "\x1b[31mred"])
 def test_a_file_called_portproof_stop_is_enough_whatever_it_holds(
     portproof: Portproof, tmp_path: Path, service: Service, content: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import time
@@ -11,6 +12,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.addresses import AddressSet
+from pipeline.budget import Budget
+from pipeline.cli.conduct import make_plan
+from pipeline.engagement import load
+from pipeline.executor import NOT_IN_SCOPE, Executor
+from pipeline.model import Answer, Method, Protocol, Purpose, StageName, Task
+from pipeline.vantage import survey
 from tests.cli.conftest import Portproof
 from tests.cli.ground import (
     Service,
@@ -304,3 +312,45 @@ def test_blackout_counts_even_if_the_file_has_mistakes_with_it(
     assert said.code == 4
     assert "wrong: is not a key here" in said.err
     assert "the window has closed" in said.err
+
+
+@pytest.mark.parametrize("method", [Method.NMAP_CONNECT, Method.HANDSHAKE])
+def test_a_task_is_sent_without_what_was_excluded_after_it_had_been_planned(
+    tmp_path: Path, service: Service, method: Method
+) -> None:
+    with Service(service.address.rpartition(".")[0] + ".253", service.port) as other:
+        path = engage(tmp_path / "w", [service.address, other.address], [service.port])
+        plan = make_plan(load(path), None, now=time.time())
+        out = AddressSet.parse([service.address])
+        executor = Executor(
+            policy=plan.policy,
+            scope=lambda: plan.scope.without([out]),
+            programs=survey().programs,
+            excluded=plan.excluded,
+            seed=1,
+        )
+        task = Task(
+            batch=1,
+            stage=StageName.CORROBORATE,
+            method=method,
+            purpose=Purpose.NAMED,
+            targets=plan.scope.targets(),
+            protocol=Protocol.TCP,
+            ports=plan.policy.ports,
+        )
+        lease = Budget(plan.policy.ceilings, time.monotonic).lease(executor.demand(task))
+        assert lease is not None
+
+        async def ask_both() -> Answer:
+            return await executor.carry_out(
+                task, lease, tmp_path / "task", stop=asyncio.Event(), on_progress=lambda _: None
+            )
+
+        answer = asyncio.run(ask_both())
+        assert answer.complete
+        assert [str(o.endpoint.address) for o in answer.observations] == [other.address]
+        assert [(str(h.address), h.reason) for h in answer.holes] == [
+            (service.address, NOT_IN_SCOPE)
+        ]
+        assert service.visitors == 0
+        assert other.visitors > 0

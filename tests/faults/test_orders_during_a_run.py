@@ -86,7 +86,7 @@ def test_stop_ends_everything_and_nobody_goes_on_until_it_is_lifted(
     assert gone.code == 3
     assert "everything is stopped here: the client called" in gone.err
     # Two seconds for the tools; the rest is the report of what was finished.
-    assert took < 8
+    assert took < 15
     nmap.unlink()
 
     for command in (("run", path), ("resume", *where), ("verify", service.endpoint, "-e", path)):
@@ -170,9 +170,8 @@ def test_an_address_is_left_alone_from_the_next_task_on_and_in_later_runs(
     with Service(service.address.rpartition(".")[0] + ".252", service.port) as other:
         path = engage(tmp_path / "w", [service.address, other.address], [service.port])
         ready = path.with_name("excluded")
-        fake(
-            "nmap", f"if not sweeps() and not Path({str(ready)!r}).exists(): time.sleep(60)\nreal()"
-        )
+        waits = f"while not Path({str(ready)!r}).exists(): time.sleep(0.05)"
+        fake("nmap", f"if not sweeps():\n    {waits}\nreal()")
         running = spawn("run", path)
         started = "SELECT 1 FROM tasks WHERE attempt > 0"
         wait_until(lambda: len(rows(path, started)) > 1, "the second task")
@@ -182,10 +181,7 @@ def test_an_address_is_left_alone_from_the_next_task_on_and_in_later_runs(
         assert said.code == 0
         assert "is left alone from the next task on" in said.out
         ready.touch()
-        running.terminate()
-        running.terminate()
-        ended(running)
-        assert portproof("resume", "--workspace", path.parent).code == 1
+        assert ended(running, within=60).code == 1
         assert service.visitors == 0
         report = the_report(path.parent)
         assert verdicts(report)[other.endpoint] == "confirmed"

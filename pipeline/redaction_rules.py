@@ -338,7 +338,7 @@ RULES: Final[tuple[Rule, ...]] = (
         patterns=(
             re.compile(
                 rf"(?<![\w.+'-])(?P<secret>[\w.+'-]++{_ADDRESS_MARK}"
-                r"(?!\d{1,3}\.\d)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24}+)(?![\w-])"
+                r"(?!\d{1,3}\.\d)(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24}+)"
             ),
         ),
         holds=_names_a_person,

@@ -172,11 +172,12 @@ def _file_batches(connection: Connection, number: int, ends: Sequence[Ended], co
 
 
 class _Filing(Taker):
-    """Hands what is read to the database, some thousand rows at a time."""
+    """Hands what is read to the database, some thousand rows at a time, without secrets."""
 
     def __init__(self, connection: Connection, run: int) -> None:
         self._connection = connection
         self._run = run
+        self._redactor = Redactor()
         self._numbers: dict[Question, int] = {}
         self._rows: dict[str, list[tuple[Any, ...]]] = {
             _OBSERVATIONS: [],
@@ -238,6 +239,7 @@ class _Filing(Taker):
         self._add(_REFUSALS, row)
 
     def give_up(self, question: Question, hole: Hole) -> None:
+        hole = self._redactor.hole(hole)
         ports = None if hole.ports is None else str(hole.ports)
         row = (self._number(question), address_to_bytes(hole.address), ports, hole.reason)
         self._add(_HOLES, row)

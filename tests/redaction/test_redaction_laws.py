@@ -44,7 +44,7 @@ def test_to_redact_twice_is_to_redact_once(text: str) -> None:
 WHOLE = tuple(sample for sample in POSITIVE if "cut off" not in sample.text)
 
 
-@given(st.sampled_from(WHOLE), st.text(alphabet=" \t\r\n,;()<>", min_size=1, max_size=3))
+@given(st.sampled_from(WHOLE), st.text(alphabet=" \t\r\n,;)<>", min_size=1, max_size=3))
 def test_a_secret_is_found_between_others(sample: Sample, between: str) -> None:
     text = between.join(("220 ready", sample.text, "joe@example.com"))
     assert sample.secret not in REDACTOR.text(text)

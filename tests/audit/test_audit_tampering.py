@@ -28,7 +28,7 @@ CLASSES: dict[str, tuple[Callable[[int], bool], bytes]] = {
     "sign": (lambda byte: chr(byte) in "-./_ ", b"+"),
     "end of line": (lambda byte: byte == ord("\n"), b" "),
 }
-EVERY = 23
+EVERY = 61
 """Of all places of a class, every so many."""
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from pipeline.files import PRIVATE_FILE, sha256_of, writing_to
-from pipeline.plan import EvidenceKept
+from pipeline.files import PRIVATE_FILE, writing_to
+from pipeline.plan import EvidenceKept, Privacy
 from pipeline.process import EXCLUDE_FILE, TARGETS_FILE
 from pipeline.redact import Redactor
 
@@ -49,23 +49,31 @@ def keep_all(tasks: Path, settled: Iterable[str], redactor: Redactor, how: Evide
             keep(folder, redactor, how)
 
 
-def remove_raw(run_folder: Path) -> tuple[tuple[str, str], ...]:
-    """Remove what the tools wrote from a run whose raw evidence has expired.
+def expired(privacy: Privacy, ended: float | None, now: float) -> bool:
+    """True when a run keeps raw evidence, and has kept it for long enough."""
+    if privacy.evidence is not EvidenceKept.RAW or privacy.keep_raw is None or ended is None:
+        return False
+    return now >= ended + privacy.keep_raw
 
-    Returns the (path below the run's folder, SHA-256) of each file that is gone, for the record.
-    What the tools were asked stays. Raises ``Error`` when a file cannot be removed.
-    """
-    gone = []
+
+def written_by_tools(run_folder: Path) -> tuple[Path, ...]:
+    """The files of a run's tasks, but for what the tools were asked."""
+    found: list[Path] = []
     for folder in sorted((run_folder / "tasks").glob("*")):
         if folder.is_symlink() or not folder.is_dir():
             continue
         for path in sorted(folder.iterdir()):
             if path.name in OURS or path.is_symlink() or not path.is_file():
                 continue
-            gone.append((path.relative_to(run_folder).as_posix(), sha256_of(path)))
-            with writing_to(path):
-                path.unlink()
-    return tuple(gone)
+            found.append(path)
+    return tuple(found)
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Remove evidence. Raises ``Error`` when a file cannot be removed."""
+    for path in files:
+        with writing_to(path):
+            path.unlink(missing_ok=True)
 
 
 def _redact(path: Path, redactor: Redactor) -> None:

@@ -15,12 +15,13 @@ from pipeline.audit.chain import RECORD, sha256_of_bytes
 from pipeline.audit.checking import PURGED
 from pipeline.audit.trail import Trail, opened, this_operator
 from pipeline.decide.retention import purgeable
+from pipeline.evidence import expired, remove, written_by_tools
 from pipeline.files import sha256_of
 from pipeline.model import RunState
 from pipeline.remembering import remember
 from pipeline.render.text import counted, iso, minute
 from pipeline.store.baselines import baselines
-from pipeline.store.purge import Rows, aged, drop_verdicts, purge_run, rows_of
+from pipeline.store.purge import EVENT, Rows, aged, drop_verdicts, purge_run, rows_of
 from pipeline.store.records import RunRecord, plan_to_text
 from pipeline.store.runs import Store
 from pipeline.workspace import Workspace
@@ -96,6 +97,44 @@ def purge(
     _finish(store, workspace, now, seal)
     store.give_room_back()
     return before - store.path.stat().st_size
+
+
+def expire(
+    store: Store, workspace: Workspace, *, now: float, seal: Seal
+) -> tuple[tuple[RunRecord, int], ...]:
+    """Remove the raw evidence that has been kept for as long as its engagement wants it.
+
+    Returns the runs with how many files they lost. What the tools were asked stays, and so does
+    all that the database has. Whoever calls holds the lock of the workspace.
+    """
+    told = []
+    for run, files in raw_that_expired(store, workspace, now=now):
+        folder = workspace.run_folder(run.id)
+        hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+        text = f"raw evidence expired: {counted(len(files), 'file')} removed"
+        with _record(store, workspace, run, now) as trail:
+            if trail is not None:
+                trail.add(PURGED, {"why": text, "files": hashes})
+                trail.sync()
+            store.add_event(run.number, EVENT, text, now=now)
+            remove(files)
+            if trail is not None:
+                seal(run, trail)
+        told.append((run, len(files)))
+    return tuple(told)
+
+
+def raw_that_expired(
+    store: Store, workspace: Workspace, *, now: float
+) -> tuple[tuple[RunRecord, tuple[Path, ...]], ...]:
+    """The runs with raw evidence that is older than it may be, and the files."""
+    found = []
+    for run in store.runs():
+        if run.purged is None and expired(run.plan.privacy, run.ended, now):
+            files = written_by_tools(workspace.run_folder(run.id))
+            if files:
+                found.append((run, files))
+    return tuple(found)
 
 
 def _finish(store: Store, workspace: Workspace, now: float, seal: Seal) -> None:
@@ -185,8 +224,11 @@ def total(chosen: Sequence[Burden], smaller: int | None) -> str:
     )
 
 
-def purge_json(chosen: Sequence[Burden], smaller: int | None) -> str:
-    """The same for programs; ``given_back`` is null when nothing was changed."""
+def purge_json(
+    chosen: Sequence[Burden], smaller: int | None, raw: Sequence[tuple[RunRecord, int]] = ()
+) -> str:
+    """The same for programs; ``given_back`` is null when nothing was changed. ``raw`` are the runs
+    with raw evidence that expired, and how many files."""
     files = sum(burden.bytes for burden in chosen)
     told = {
         "runs": [
@@ -201,6 +243,7 @@ def purge_json(chosen: Sequence[Burden], smaller: int | None) -> str:
             }
             for burden in chosen
         ],
+        "raw_expired": [{"run": run.id, "files": files} for run, files in raw],
         "given_back": None if smaller is None else max(0, smaller) + files,
     }
     return json.dumps(told, indent=1)

@@ -76,12 +76,12 @@ def purge(
     ] = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
-    """Drop the evidence of old runs, and keep their history and reports."""
+    """Drop the evidence of old runs and expired raw evidence; keep histories and reports."""
     import time
 
     from pipeline.cli.options import seconds_of
     from pipeline.cli.recording import seal_again
-    from pipeline.purging import burdens
+    from pipeline.purging import burdens, expire, raw_that_expired
     from pipeline.purging import purge as drop
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
@@ -101,20 +101,35 @@ def purge(
         def seal(run: RunRecord, trail: Trail) -> None:
             seal_again(run, store, place.run_folder(run.id), trail)
 
-        smaller = None if dry_run else drop(store, place, chosen, now=now, seal=seal)
-    _print_purge(chosen, smaller, output)
+        if dry_run:
+            old = raw_that_expired(store, place, now=now)
+            raw = tuple((run, len(files)) for run, files in old)
+            smaller = None
+        else:
+            smaller = drop(store, place, chosen, now=now, seal=seal)
+            raw = expire(store, place, now=now, seal=seal)
+    _print_purge(chosen, smaller, raw, output)
     return 0
 
 
-def _print_purge(chosen: Sequence[Burden], smaller: int | None, output: Format) -> None:
+def _print_purge(
+    chosen: Sequence[Burden],
+    smaller: int | None,
+    raw: Sequence[tuple[RunRecord, int]],
+    output: Format,
+) -> None:
     from pipeline.cli.looking import print_columns
     from pipeline.purging import COLUMNS, purge_json, row, total
+    from pipeline.render.text import counted
 
     if output is Format.JSON:
-        print(purge_json(chosen, smaller))
+        print(purge_json(chosen, smaller, raw))
         return
     if chosen:
         print_columns([COLUMNS, *map(row, chosen)])
+    for run, files in raw:
+        done = "would be removed" if smaller is None else "removed"
+        print(f"{run.id}: raw evidence expired, {counted(files, 'file')} {done}")
     print(total(chosen, smaller))
 
 

@@ -177,7 +177,6 @@ class _Filing(Taker):
     def __init__(self, connection: Connection, run: int) -> None:
         self._connection = connection
         self._run = run
-        self._redactor = Redactor()
         self._numbers: dict[Question, int] = {}
         self._rows: dict[str, list[tuple[Any, ...]]] = {
             _OBSERVATIONS: [],

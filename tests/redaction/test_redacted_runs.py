@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +119,15 @@ def test_raw_evidence_is_kept_as_it_came_and_the_database_is_redacted(tmp_path: 
     where = {name for name, _ in found_in(tmp_path, without=CONFIG)}
     assert {name.rpartition("/")[2] for name in where} == {"handshakes.jsonl"}
     assert {name.split("/")[2] for name in where} == {"tasks"}
+    audited = ("audit", "verify", "--workspace", tmp_path)
+    assert run_process(*audited).code == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "portproof.db")) as connection:
+        connection.execute("UPDATE runs SET ended = ended - 31 * 86400")
+        connection.commit()
+    purged = run_process(
+        *("purge", "--older-than", "90d", "--workspace", tmp_path, "--format", "json")
+    )
+    assert purged.json["raw_expired"][0]["files"] > 0
+    assert {path.name for path in (the_run(tmp_path) / "tasks").glob("*/*")} == {"targets.txt"}
+    assert list(found_in(tmp_path, without=CONFIG)) == []
+    assert run_process(*audited).code == 0, "what was removed is on record"

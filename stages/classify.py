@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.decide.questions import verdicts, verdicts_of_others
+from collections.abc import Iterator, Mapping
+
+from pipeline.decide.others import Known, verdicts_of_others
+from pipeline.decide.questions import verdicts
 from pipeline.ledger import Ledger
-from pipeline.model import Endpoint, Verdict
+from pipeline.model import Endpoint, Verdict, VerdictKind
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
@@ -14,9 +17,25 @@ def classify(store: Store, run: RunRecord) -> dict[Endpoint, Verdict]:
 
     Verdicts that were imported as such stay what they are.
     """
-    if run.plan.decided:
+    if run.plan.imported:
+        classify_others(store, run)
         return store.verdicts(run.number)
-    evidence = Ledger(store, run).everything()
-    found = verdicts_of_others(evidence) if run.plan.imported else verdicts(evidence)
+    found = verdicts(Ledger(store, run).everything())
     store.save_verdicts(run.number, found.values())
     return found
+
+
+def classify_others(store: Store, run: RunRecord) -> Mapping[VerdictKind, int]:
+    """The same for a run that was imported, in memory that does not grow with it.
+
+    Returns how many verdicts there are of each kind.
+    """
+    if not run.plan.decided:
+        store.save_verdicts(run.number, _of_others(Ledger(store, run)))
+    return store.count_verdicts(run.number)
+
+
+def _of_others(ledger: Ledger) -> Iterator[Verdict]:
+    known: Known = {}
+    for part in ledger.by_hosts():
+        yield from verdicts_of_others(part, known).values()

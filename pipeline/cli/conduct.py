@@ -38,7 +38,7 @@ from pipeline.evidence import keep_all
 from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
-from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, Verdict, VerdictKind
+from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
 from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
@@ -52,7 +52,7 @@ from pipeline.wire import resolve
 from pipeline.workspace import Workspace, new_run_id
 from stages import NETWORK_STAGES
 from stages.authorise import authorise, batches
-from stages.classify import classify
+from stages.classify import classify, classify_others
 from stages.compare import compare_with_previous
 from stages.deliver import deliver
 from stages.report import report
@@ -289,9 +289,12 @@ def desk_half(
     return Outcome(run=run, document=document, files=files)
 
 
-def decide_import(run: RunRecord, store: Store) -> Mapping[Endpoint, Verdict]:
-    """Decide and compare a run that was imported; it is complete from then on."""
-    found = classify(store, run)
+def decide_import(run: RunRecord, store: Store) -> Mapping[VerdictKind, int]:
+    """Decide and compare a run that was imported; it is complete from then on.
+
+    Returns how many verdicts there are of each kind.
+    """
+    found = classify_others(store, run)
     compare_with_previous(store, replace(run, state=RunState.COMPLETE, stopped_because=""))
     store.set_state(run.number, RunState.COMPLETE, now=run.ended)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,10 @@ import typer
 from pipeline.cli.options import Format, Here, OutputFormat, Quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from pipeline.importing.question import Scanned
-    from pipeline.model import Endpoint, Verdict
+    from pipeline.model import Endpoint, VerdictKind
     from pipeline.store.records import RunRecord
     from pipeline.store.runs import Store
 
@@ -53,7 +52,7 @@ def import_(
         record = _file(store, files, engagement, areas, now)
         verdicts = decide_import(record, store)
     with printing():
-        _tell(record, verdicts.values(), output, quiet=quiet)
+        _tell(record, verdicts, output, quiet=quiet)
     return 0
 
 
@@ -86,13 +85,15 @@ def _open_before(store: Store, previous: RunRecord | None) -> list[Endpoint]:
     return [e for e, v in store.verdicts(previous.number).items() if v.kind in EXPECTED_AGAIN]
 
 
-def _tell(record: RunRecord, verdicts: Iterable[Verdict], output: Format, *, quiet: bool) -> None:
+def _tell(
+    record: RunRecord, verdicts: Mapping[VerdictKind, int], output: Format, *, quiet: bool
+) -> None:
     import json
 
     from pipeline.cli.edge import complain
     from pipeline.render.text import counted, listed, visible
 
-    found = Counter(verdict.kind.value for verdict in verdicts)
+    found = {kind.value: count for kind, count in verdicts.items()}
     if output is Format.JSON:
         told = {
             "run": record.id,

@@ -140,15 +140,6 @@ def verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     return dict(sorted(decided.items(), key=lambda item: item[0].sort_key))
 
 
-def verdicts_of_others(evidence: Evidence) -> dict[Endpoint, Verdict]:
-    """A verdict for every endpoint that somebody else's scan has an observation of.
-
-    Nobody files one there but of what is open, or was named.
-    """
-    whole = replace(evidence.batch, expected=tuple(evidence.observations))
-    return verdicts(replace(evidence, batch=whole))
-
-
 def by_protocol(evidence: Evidence) -> Iterator[Evidence]:
     """The evidence of each protocol apart: what a host does to one says nothing of the other."""
     protocols = {record.task.protocol for record in evidence.tasks}
@@ -193,10 +184,10 @@ def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
         last = max(trusted, key=lambda o: (o.time, o.round, o.state), default=None)
         if last is not None and last.state is PortState.CLOSED:
             ended_closed.add(endpoint)
-    return found | _changed_together(found, ended_closed)
+    return found | changed_together(found, ended_closed)
 
 
-def _changed_together(
+def changed_together(
     found: Mapping[Endpoint, Verdict], ended_closed: Set[Endpoint]
 ) -> dict[Endpoint, Verdict]:
     """Endpoints of hosts on which so many came and went that it was the host, and not they.

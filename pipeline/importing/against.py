@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.decide.questions import verdicts_of_others
+from pipeline.decide.others import verdicts_of_others
 from pipeline.importing.arguments import targets_of
 from pipeline.importing.hosts import Hosts
 from pipeline.importing.occasion import Gathering, Occasion

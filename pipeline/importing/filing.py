@@ -178,6 +178,8 @@ class _Filing(Taker):
         self._connection = connection
         self._run = run
         self._numbers: dict[Question, int] = {}
+        self._question: Question | None = None
+        self._number_of_question = 0
         self._rows: dict[str, list[tuple[Any, ...]]] = {
             _OBSERVATIONS: [],
             _HOLES: [],
@@ -261,6 +263,8 @@ class _Filing(Taker):
 
     def _number(self, question: Question) -> int:
         """The task of a question; filed when it is first heard of, and filled in when it ends."""
+        if question is self._question:
+            return self._number_of_question
         found = self._numbers.get(question)
         if found is None:
             done = self._connection.execute(
@@ -288,6 +292,7 @@ class _Filing(Taker):
                 )
             )
             found = self._numbers[question] = int((done.inserted_primary_key or (0,))[0])
+        self._question, self._number_of_question = question, found
         return found
 
     def without_secrets(self, source: ImportedFile) -> ImportedFile:

@@ -45,14 +45,17 @@ class Hits:
         self._refused: dict[tuple[Protocol, Address], list[int]] = defaultdict(list)
         self._refusals = 0
         self._places: dict[Question, Places] = defaultdict(Places)
+        self._questions: dict[tuple[Protocol, Purpose, int], Question] = {}
         self.first: float | None = None
         self.last: float | None = None
 
     def take(self, hit: Hit) -> None:
         """File one hit."""
         time = sane(hit.time) or self._otherwise
-        self.first = time if self.first is None else min(time, self.first)
-        self.last = time if self.last is None else max(time, self.last)
+        if self.first is None or time < self.first:
+            self.first = time
+        if self.last is None or time > self.last:
+            self.last = time
         expected = hit.port in self._interest.expected.at(hit.address, hit.protocol)
         if hit.state is not PortState.OPEN and not expected:
             self._refuse(hit)
@@ -76,6 +79,13 @@ class Hits:
         )
 
     def _question(self, protocol: Protocol, purpose: Purpose, part: int = 0) -> Question:
+        found = self._questions.get((protocol, purpose, part))
+        if found is None:
+            found = self._new_question(protocol, purpose, part)
+            self._questions[protocol, purpose, part] = found
+        return found
+
+    def _new_question(self, protocol: Protocol, purpose: Purpose, part: int) -> Question:
         return Question(
             file=self._file,
             method=self._method if protocol is Protocol.TCP else Method.IMPORTED,

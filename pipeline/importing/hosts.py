@@ -57,6 +57,7 @@ class Hosts:
         self._named = Places()
         self._open_only = " --open" in f" {head.arguments}"
         self._seen: set[Question] = set()
+        self._sweeps: dict[Protocol, Question] = {}
         self.down = 0
         self.timed_out = 0
 
@@ -137,6 +138,12 @@ class Hosts:
         )
 
     def _sweep(self, protocol: Protocol) -> Question:
+        found = self._sweeps.get(protocol)
+        if found is None:
+            found = self._sweeps[protocol] = self._new_sweep(protocol)
+        return found
+
+    def _new_sweep(self, protocol: Protocol) -> Question:
         scan = self._scans.get(protocol)
         method = _METHODS.get(scan.type, Method.IMPORTED) if scan else Method.IMPORTED
         return Question(file=self._file, method=method, protocol=protocol, purpose=Purpose.SWEEP)

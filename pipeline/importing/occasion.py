@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.addresses import AddressSet
 from pipeline.decide.compare import Side
 from pipeline.decide.coverage import Coverage
-from pipeline.decide.questions import verdicts_of_others
+from pipeline.decide.others import verdicts_of_others
 from pipeline.errors import UsageError
 from pipeline.importing.question import Ended, Interest, Named, Question, Scanned, Taker
 from pipeline.importing.reading import DECIDED, Reading, read_file

@@ -112,6 +112,8 @@ class Named:
 
     def at(self, address: Address, protocol: Transport) -> frozenset[int]:
         """The ports that were named on one host."""
+        if not self.ports:
+            return NOBODY
         return self.ports.get((number_of(address), protocol), NOBODY)
 
     def __or__(self, other: Named) -> Named:
@@ -184,9 +186,13 @@ class Places:
     def __init__(self) -> None:
         self._merged = AddressSet()
         self._new: set[int] = set()
+        self._newest: Address | None = None
 
     def add(self, address: Address) -> None:
         """Remember an address."""
+        if address is self._newest:
+            return
+        self._newest = address
         self._new.add(number_of(address))
         if len(self._new) >= _KEPT:
             self.addresses()

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 from pipeline.addresses import Address, number_of, parse_address
@@ -233,8 +234,13 @@ def _storable(text: str) -> str:
 
 
 def _address(value: object) -> Address | None:
+    return _parsed(value) if isinstance(value, str) and len(value) <= MAX_WORD else None
+
+
+@lru_cache(maxsize=1 << 14)
+def _parsed(text: str) -> Address | None:
     try:
-        return parse_address(value) if isinstance(value, str) else None
+        return parse_address(text)
     except ValueError:
         return None
 

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.audit.chain import Head
@@ -38,6 +39,9 @@ from pipeline.store.records import (
     service_from_text,
     service_to_text,
 )
+
+_AT_ONCE: Final = 20_000
+"""Rows that are handed to the database together."""
 
 
 class Store:
@@ -218,7 +222,7 @@ class Store:
 
     def save_verdicts(self, run: int, verdicts: Iterable[Verdict]) -> None:
         """Replace the verdicts of a run. What the spells hold of it is stale from then on."""
-        rows = [{"run": run, **_verdict_row(verdict)} for verdict in verdicts]
+        rows = ({"run": run, **_verdict_row(verdict)} for verdict in verdicts)
         runs = schema.runs.c
         with self.transaction() as connection:
             connection.execute(
@@ -227,8 +231,17 @@ class Store:
                 .values(remembered=Memory.STALE)
             )
             connection.execute(delete(schema.verdicts).where(schema.verdicts.c.run == run))
-            if rows:
-                connection.execute(insert(schema.verdicts), rows)
+            while some := list(islice(rows, _AT_ONCE)):
+                connection.execute(insert(schema.verdicts), some)
+
+    def count_verdicts(self, run: int) -> dict[VerdictKind, int]:
+        """How many verdicts of each kind a run has; none for a kind that it has none of."""
+        verdicts = schema.verdicts.c
+        query = (
+            select(verdicts.kind, func.count()).where(verdicts.run == run).group_by(verdicts.kind)
+        )
+        with self.reading() as connection:
+            return {VerdictKind(kind): count for kind, count in connection.execute(query)}
 
     def verdicts(self, run: int) -> dict[Endpoint, Verdict]:
         """The verdicts of a run, in the order of endpoints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.cli.conftest import Portproof
 from tests.cli.ground import ask, spawn, wait_until
 from tests.cli.test_purge import HISTORY, week
 
-RUNS, LINES = 4, 500
+RUNS, LINES = 4, 300
 PURGED = "SELECT number FROM runs WHERE purged IS NOT NULL"
 WITH_EVIDENCE = """
 SELECT tasks.run, count(*) FROM observations JOIN tasks ON tasks.number = observations.task
@@ -26,13 +27,21 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with some old runs."""
+    folder = tmp_path_factory.mktemp("grown")
+    with Store(folder / "portproof.db") as store:
+        for place in range(RUNS):
+            week(store, folder, place, lines=LINES)
+    return folder
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_purge_that_was_killed_leaves_whole_runs_and_is_finished_by_the_next(
-    portproof: Portproof, tmp_path: Path, moment: str
+    portproof: Portproof, grown: Path, tmp_path: Path, moment: str
 ) -> None:
-    with Store(tmp_path / "portproof.db") as store:
-        for place in range(RUNS):
-            week(store, tmp_path, place, lines=LINES)
+    shutil.copytree(grown, tmp_path, dirs_exist_ok=True)
     history = ask(tmp_path, HISTORY)
     process = spawn("purge", "--older-than", "0s", "--workspace", tmp_path)
     wait_until(lambda: MOMENTS[moment](tmp_path) or process.poll() is not None, moment)

@@ -12,7 +12,7 @@ from pipeline.decide.baseline import acted_on
 from pipeline.decide.compare import Side
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.deviations import deviations
-from pipeline.decide.facts import neighbourhoods
+from pipeline.decide.facts import Doubt, Neighbourhoods, neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.questions import by_protocol
 from pipeline.decide.sampling import passes, sampled
@@ -51,6 +51,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     """The document of a run, finished or not."""
     plan = run.plan
     evidence = Ledger(store, run).everything()
+    known = neighbourhoods(evidence)
     comparison = store.comparison(run.number)
     told, opened = _history(store, run)
     changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
@@ -89,11 +90,11 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         ),
         comparison=comparison,
         imported=plan.imported,
-        neighbourhoods=neighbourhoods(evidence),
+        neighbourhoods=known,
         refusals=evidence.refusals,
         risk_policy=judged_by.policy.version,
         risk_note=judged_by.note,
-        deviations=_deviations(store, run, evidence),
+        deviations=_deviations(store, run, evidence, known),
         act_on=plan.act_on,
         against_baseline=plan.against_baseline,
         baseline_run=plan.against_baseline and plan.baseline_run is not None,
@@ -145,19 +146,25 @@ def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
     return None
 
 
-def _deviations(store: Store, run: RunRecord, evidence: Evidence) -> Deviations | None:
+def _deviations(
+    store: Store, run: RunRecord, evidence: Evidence, known: Neighbourhoods
+) -> Deviations | None:
     expected = run.plan.expected
     if expected is None or run.state is not RunState.COMPLETE:
         return None
-    asked = Coverage(evidence.tasks, evidence.holes, evidence.refusals).asked
+    coverage = Coverage(evidence.tasks, evidence.holes, evidence.refusals)
+    turned = {r.address for r in known.hosts if Doubt.TURNED_US_AWAY in r.doubts}
+    found = Side(
+        verdicts=store.verdicts(run.number),
+        asked=coverage.asked,
+        # A host that turned us away refused more than what is closed.
+        refused=lambda e: e.address not in turned and coverage.refused(e),
+        why=coverage.why,
+    )
     return Deviations(
         file=expected.file,
         sha256=expected.sha256,
-        changes=deviations(
-            expected,
-            Side(verdicts=store.verdicts(run.number), asked=asked),
-            within=run.plan.scope.admitted,
-        ),
+        changes=deviations(expected, found, within=run.plan.scope.admitted),
     )
 
 

@@ -121,14 +121,19 @@ def test_a_run_against_a_list_acts_on_what_the_engagement_cares_about(
 def test_a_stored_run_is_held_against_a_list_that_was_written_later(
     portproof: Portproof, tmp_path: Path, service: Service
 ) -> None:
-    path = engage(tmp_path, [service.address], [service.port])
+    refused = a_free_port(service.address)
+    path = engage(tmp_path, [service.address], [service.port, refused])
     assert portproof("run", path, "--quiet").code == 1
     assert "baseline" not in json.loads((newest(tmp_path) / "report.json").read_text())
     add(path, "baseline: expected.yml\n")
-    (tmp_path / "expected.yml").write_text("expected:\n  - {address: 192.0.2.1, ports: 22}\n")
+    (tmp_path / "expected.yml").write_text(
+        f"expected:\n  - {{address: {service.address}, ports: {refused}}}\n"
+    )
     said = portproof("report", "last", "--baseline", "--workspace", tmp_path)
     assert said.code == 0, said.err
     report = json.loads((newest(tmp_path) / "report.json").read_text())
-    (change,) = report["baseline"]["changes"]
-    assert (f"{change['address']}:{change['port']}", change["kind"]) == (service.endpoint, "opened")
+    told = {c["port"]: (c["kind"], c["reason"]) for c in report["baseline"]["changes"]}
+    # The sweep was refused there; nobody had expected anything then, so there is no verdict.
+    assert told[refused] == ("closed", "refused")
+    assert told[service.port][0] == "opened"
     assert "open, and not expected" in (newest(tmp_path) / "report.html").read_text()

@@ -15,6 +15,7 @@ from pipeline.decide import reasons
 from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
 from pipeline.render.html import render_html
+from pipeline.render.nmap_xml import render_nmap_xml
 from tests.render import documents
 from tests.render.judged import judged
 
@@ -29,7 +30,8 @@ def html(document: RunDocument) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "render"), [("small-run.html", html), ("small-run.json", render_json)]
+    ("name", "render"),
+    [("small-run.html", html), ("small-run.json", render_json), ("small-run.xml", render_nmap_xml)],
 )
 def test_the_small_run_is_rendered_as_expected(
     name: str, render: Callable[[RunDocument], str]

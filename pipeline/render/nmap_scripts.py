@@ -13,13 +13,13 @@ The element ``service`` of a verdict is JSON in ASCII, since it has to come back
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Final
 
 from pipeline.decide import reasons
 from pipeline.decide.coverage import rectangles
 from pipeline.decide.facts import HostRecord
-from pipeline.model import Hole, Observation, VerdictKind
+from pipeline.model import Hole, Observation, Service, VerdictKind
 from pipeline.render.document import Comparison, Finding, Gap, RunDocument
 from pipeline.render.text import counted, iso
 from pipeline.render.xml_text import element, exact, text
@@ -158,12 +158,16 @@ def verdict_elements(finding: Finding) -> str:
         "observations": ",".join(map(str, verdict.observations)),
     }
     if verdict.service is not None:
-        said = {name: value for name, value in asdict(verdict.service).items() if value}
-        facts["service"] = exact(said)
+        facts["service"] = exact(_service(verdict.service))
     if finding.change is not None:
         facts["change"] = finding.change.kind.value
     evidence = "".join(element("elem", {}, (text(_evidence(one)),)) for one in finding.observations)
     return elements(facts) + element("table", {"key": "evidence"}, (evidence,))
+
+
+def _service(service: Service) -> dict[str, object]:
+    known = ((field.name, getattr(service, field.name)) for field in fields(service))
+    return {name: value for name, value in known if value}
 
 
 def _evidence(observation: Observation) -> str:

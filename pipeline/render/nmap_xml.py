@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from time import asctime, gmtime
-from typing import Final
 
 from pipeline.model import Protocol, RunState
 from pipeline.ports import PortSet
@@ -24,8 +23,6 @@ from pipeline.render.nmap_scripts import (
     written_by,
 )
 from pipeline.render.xml_text import element
-
-_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n'
 
 
 def render_nmap_xml(document: RunDocument) -> str:
@@ -54,6 +51,10 @@ def _rendered(document: RunDocument, *, scripts: bool) -> str:
         "xmloutputversion": "1.05",
     }
     lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        "<!DOCTYPE nmaprun>",
+        # Not as one element around the others: what is large is put together once.
+        element("nmaprun", attributes).replace("/>", ">"),
         *_scaninfo(document),
         element("verbose", {"level": 0}),
         element("debugging", {"level": 0}),
@@ -61,8 +62,9 @@ def _rendered(document: RunDocument, *, scripts: bool) -> str:
         *(host_element(host, scripts=scripts) for host in known),
         *([element("postscript", {}, _last_words(document))] if scripts else ()),
         _runstats(document, known, ended),
+        "</nmaprun>\n",
     ]
-    return _HEAD + element("nmaprun", attributes, ("\n", "\n".join(lines), "\n")) + "\n"
+    return "\n".join(lines)
 
 
 # --- the run ---------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ _TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ATTRIBUTE: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;"}
 )
+# Most texts need nothing at all, and there are many of them.
+_PLAIN: Final = re.compile("[ !#-%'-;=?-~]*")
 _NOT_SHOWN: Final = re.compile("[^ -~]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -26,7 +28,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def element(name: str, attributes: Mapping[str, object], inside: Iterable[str] = ()) -> str:
     """One element; ``inside`` is XML already. Attributes that are ``None`` are left out."""
     told = "".join(
-        f' {key}="{_visible(str(value)).translate(_ATTRIBUTE)}"'
+        f' {key}="{_escaped(str(value), _ATTRIBUTE)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -36,7 +38,7 @@ def element(name: str, attributes: Mapping[str, object], inside: Iterable[str] =
 
 def text(content: str) -> str:
     """Text between tags."""
-    return _visible(content).translate(_TEXT)
+    return _escaped(content, _TEXT)
 
 
 def exact(value: Any) -> str:
@@ -54,5 +56,7 @@ def _json_escape(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def _visible(content: str) -> str:
-    return visible(content, newlines=True)
+def _escaped(content: str, special: dict[int, str]) -> str:
+    if _PLAIN.fullmatch(content):
+        return str(content)
+    return visible(content, newlines=True).translate(special)

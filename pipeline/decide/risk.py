@@ -49,8 +49,9 @@ class Proof(StrEnum):
 class Risk:
     """What one rule says of one endpoint.
 
-    ``guessed``: it goes by the number of the port alone. ``base`` is the severity before the
-    criticality of the asset was taken into account.
+    ``guessed``: it goes by the number of the port alone; ``assumed``: the zone was taken from the
+    address, since the engagement names none. ``base`` is the severity before the criticality of
+    the asset was taken into account.
     """
 
     severity: Severity
@@ -65,6 +66,7 @@ class Risk:
     zone: Zone
     proof: Proof
     guessed: bool
+    assumed: bool
     because: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
@@ -144,6 +146,7 @@ def _risk(match: Match, facts: Facts, sure: Proof, version: str) -> Risk:
         zone=place.zone,
         proof=sure,
         guessed=guessed,
+        assumed=place.assumed,
         because=match.because,
     )
     return replace(risk, remarks=tuple(_remarks(risk, place)))
@@ -181,8 +184,6 @@ def _remarks(risk: Risk, place: Position) -> Iterator[str]:
             "The service was not identified: this goes by the number of the port alone. Find out "
             "what listens there first."
         )
-    if place.assumed:
-        yield f"No zone of the engagement has this address; it was taken for {place.zone}."
     if risk.severity is not risk.base:
         direction = "up" if SEVERITY_PLACE[risk.severity] < SEVERITY_PLACE[risk.base] else "down"
         yield f"One step {direction} from {risk.base}: criticality is {place.criticality}."

@@ -152,6 +152,7 @@ def _risk(risk: Risk) -> dict[str, Any]:
         "base_severity": risk.base,
         "concern": risk.concern,
         "zone": risk.zone,
+        "zone_assumed": risk.assumed,
         "open": risk.proof,
         "by_port_alone": risk.guessed,
         "because": risk.because,

@@ -28,7 +28,13 @@ from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import inventory
 from pipeline.render.method import methods_used
 from pipeline.render.references import cited
-from pipeline.render.risks import SEVERITY_MEANINGS, risk_anchor, risk_counts, risk_entries
+from pipeline.render.risks import (
+    SEVERITY_MEANINGS,
+    assumed_sentence,
+    risk_anchor,
+    risk_counts,
+    risk_entries,
+)
 from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
 from pipeline.render.text import counted, duration, instant, iso, listed, minute, shortened, visible
@@ -86,6 +92,7 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "documented": explanations.keys(),
         "would_change": {c: w for c, w in WOULD_CHANGE.items() if c in explanations},
         "risks": risk_entries(document.findings),
+        "zones_assumed": assumed_sentence(document.findings),
         "risk_counts": risk_counts(document.findings),
         "rows_told": _ROWS_TOLD,
         "complete": document.state is RunState.COMPLETE,

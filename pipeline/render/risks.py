@@ -16,7 +16,7 @@ from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import SEVERITIES, SEVERITY_PLACE, Severity
 from pipeline.model import Endpoint
 from pipeline.render.document import Finding
-from pipeline.render.text import counted
+from pipeline.render.text import counted, listed
 
 SEVERITY_MEANINGS: Final[Mapping[Severity, str]] = MappingProxyType(
     {
@@ -117,6 +117,19 @@ def risk_sentence(counts: Sequence[RiskCount]) -> str:
     parts = [f"{counted(first.endpoints, 'open endpoint')} {are} {word}"]
     parts += [f"{count.endpoints:,} {count.severity}" for count in rest]
     return f"{', '.join(parts)}."
+
+
+def assumed_sentence(findings: Iterable[Finding]) -> str:
+    """How many endpoints lie in no zone of the engagement; empty where all do."""
+    zones = Counter(f.risks[0].zone for f in findings if f.risks and f.risks[0].assumed)
+    if not zones:
+        return ""
+    parts = [f"{number:,} for {zone}" for zone, number in sorted(zones.items())]
+    lies = "lies" if zones.total() == 1 else "lie"
+    return (
+        f"{counted(zones.total(), 'open endpoint')} {lies} in no zone of the engagement and "
+        f"{'was' if zones.total() == 1 else 'were'} taken, by the address, {listed(parts)}."
+    )
 
 
 def by_risk(finding: Finding) -> int:

@@ -85,6 +85,22 @@ POLICY: Final = RiskPolicy(
         rule("rest", "Something else", Condition(), severity=Severity.LOW),
     ),
 )
+ATTACKED: Final = RiskPolicy(
+    version="<script>1</script>",
+    rules=(
+        replace(
+            rule(
+                "everything",
+                '"><img src=x onerror=alert(1)>',
+                Condition(products=("",), titles=("",)),
+                severity=Severity.CRITICAL,
+            ),
+            why="{{7*7}} `</script>` <b>",
+            remediation=("`<img onerror=1>` and `", "=HYPERLINK(`x`)"),
+        ),
+    ),
+)
+"""Rules whose words are attacks, and which repeat what the network said."""
 ZONES: Final = (
     ZoneEntry(
         networks=AddressSet.parse(["10.80.2.0/24"]), zone=Zone.DMZ, criticality=Criticality.LOW

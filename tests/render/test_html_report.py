@@ -19,6 +19,7 @@ from pipeline.render import html as html_renderer
 from pipeline.render.document import RunDocument
 from pipeline.render.html import render_html
 from tests.render import documents
+from tests.render.judged import ATTACKED, judged
 from tests.render.page import Page, read_page
 
 RUNS: dict[str, Callable[[], RunDocument]] = {
@@ -43,6 +44,8 @@ RUNS: dict[str, Callable[[], RunDocument]] = {
     "cut short": documents.cut_short,
     "tarpit": documents.tarpit,
     "hostile": documents.hostile,
+    "judged": lambda: judged(documents.small()),
+    "hostile and judged": lambda: judged(documents.hostile(), ATTACKED),
 }
 
 
@@ -350,6 +353,7 @@ def test_all_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
     colours = _colours({"light": light, "dark": dark, "print": paper}[scheme])
     pairs = [(name, "paper") for name in ("ink", "soft", "link", "gap", "changed", "confirmed")]
     pairs += [("ink", "shade"), ("soft", "shade"), ("cover-ink", "cover"), ("cover-soft", "cover")]
+    pairs += [("critical-ink", "critical")]
     for name in colours:
         if name.endswith("-tint"):
             pairs += [(name.removesuffix("-tint"), name), ("ink", name)]

@@ -54,7 +54,7 @@ def explain(
     found = matches(judged_by.policy, facts)
     risks = assess(judged_by.policy, facts)
     if output is Format.JSON:
-        print(json.dumps(_explained(judged_by, facts, found, risks), indent=1, ensure_ascii=False))
+        print(json.dumps(_explained(judged_by, facts, found, risks), indent=1))
     else:
         print("\n".join(_lines(judged_by, facts, found, risks)))
     return 0
@@ -217,7 +217,7 @@ def list_(
     policy = our_policy() if file is None else check_policy(file)[0]
     with printing():
         if output is Format.JSON:
-            print(json.dumps(_listed(policy), indent=1, ensure_ascii=False))
+            print(json.dumps(_listed(policy), indent=1))
         else:
             print_columns([_HEADINGS, *map(_row, policy.rules)])
     return 0

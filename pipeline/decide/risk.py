@@ -149,7 +149,8 @@ def _risk(match: Match, facts: Facts, sure: Proof, version: str) -> Risk:
         assumed=place.assumed,
         because=match.because,
     )
-    return replace(risk, remarks=tuple(_remarks(risk, place)))
+    more = tuple(_remarks(risk, place)) + tuple(_other_flaws(match, facts))
+    return replace(risk, remarks=more)
 
 
 def weighted(severity: Severity, criticality: Criticality) -> Severity:
@@ -199,6 +200,13 @@ def combined(policy: RiskPolicy, own: tuple[Rule, ...], digest: str) -> RiskPoli
         version=f"{policy.version} with {len(own)} own {noun} ({digest[:12]})",
         rules=(*own, *(rule for rule in policy.rules if rule.id not in replaced)),
     )
+
+
+def _other_flaws(match: Match, facts: Facts) -> Iterator[str]:
+    """One rule decides about a certificate; what else is wrong with it must not be lost."""
+    others = sorted(facts.flaws - match.condition.certificate)
+    if match.rule.concern is Concern.CERTIFICATE and others:
+        yield f"The certificate has other flaws, too: {', '.join(others)}."
 
 
 def shadowed(policy: RiskPolicy) -> Iterator[tuple[Rule, Rule]]:

@@ -27,7 +27,7 @@ from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import inventory
 from pipeline.render.method import methods_used
-from pipeline.render.references import cited
+from pipeline.render.references import citation, cited
 from pipeline.render.risks import (
     SEVERITY_MEANINGS,
     assumed_sentence,
@@ -189,6 +189,7 @@ def _environment() -> Environment:
         counted=counted,
         listed=listed,
         shortened=shortened,
+        citation=citation,
         cited=cited,
         severity_meanings=SEVERITY_MEANINGS,
         facts=facts,

@@ -139,6 +139,16 @@ CWE: Final[Mapping[str, str]] = MappingProxyType(
 """Weaknesses of the Common Weakness Enumeration."""
 
 
+def citation(references: References) -> str:
+    """All of them in one line, by number."""
+    kinds = (
+        f"CIS Controls v8: {', '.join(references.cis)}" if references.cis else "",
+        f"NIST SP 800-53: {', '.join(references.nist)}" if references.nist else "",
+        ", ".join(references.cwe),
+    )
+    return "; ".join(kind for kind in kinds if kind)
+
+
 def cited(references: References) -> Iterator[tuple[str, str]]:
     """(what to look up, what it is called); the second is empty for one that we do not know."""
     for number in references.cis:

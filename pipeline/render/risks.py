@@ -124,11 +124,15 @@ def assumed_sentence(findings: Iterable[Finding]) -> str:
     zones = Counter(f.risks[0].zone for f in findings if f.risks and f.risks[0].assumed)
     if not zones:
         return ""
-    parts = [f"{number:,} for {zone}" for zone, number in sorted(zones.items())]
-    lies = "lies" if zones.total() == 1 else "lie"
+    if zones.total() == 1:
+        return (
+            "1 open endpoint lies in no zone of the engagement; by its address it counts as "
+            f"{next(iter(zones))}."
+        )
+    parts = [f"{zone} ({number:,})" for zone, number in sorted(zones.items())]
     return (
-        f"{counted(zones.total(), 'open endpoint')} {lies} in no zone of the engagement and "
-        f"{'was' if zones.total() == 1 else 'were'} taken, by the address, {listed(parts)}."
+        f"{zones.total():,} open endpoints lie in no zone of the engagement; by their addresses "
+        f"they count as {listed(parts)}."
     )
 
 

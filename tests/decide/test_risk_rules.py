@@ -214,6 +214,18 @@ def test_a_severity_that_was_moved_says_so() -> None:
     assert risk.remarks == ("One step up from medium: criticality is high.",)
 
 
+def test_what_else_is_wrong_with_a_certificate_is_not_lost() -> None:
+    found = policy(
+        rule(
+            "expired",
+            Condition(certificate=frozenset({Flaw.EXPIRED})),
+            concern=Concern.CERTIFICATE,
+        )
+    )
+    (risk,) = assess(found, facts(flaws=frozenset({Flaw.EXPIRED, Flaw.WEAK_KEY})))
+    assert risk.remarks == ("The certificate has other flaws, too: weak-key.",)
+
+
 # --- rules that never decide -------------------------------------------------------------------
 
 

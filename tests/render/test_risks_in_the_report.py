@@ -133,8 +133,9 @@ def test_the_severity_is_always_a_word_with_risk_for_who_cannot_see_it() -> None
         "this goes by the number of the port alone",
         "One step down from critical: criticality is low.",
         "Judged by the risk policy test-1.",
-        "4 open endpoints lie in no zone of the engagement and were taken, by the address, "
-        "3 for internal and 1 for internet.",
+        "4 open endpoints lie in no zone of the engagement; by their addresses they count as "
+        "internal (3) and internet (1).",
+        "CIS Controls v8: 4.4; NIST SP 800-53: SC-7(5); CWE-306, CWE-99999",
     ],
 )
 def test_an_entry_says_why_what_to_do_and_how_far_to_trust_it(told: str) -> None:

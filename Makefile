@@ -9,7 +9,7 @@ LOSS   ?= 0
 APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-history bench-xml clean
+.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-xml clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-history: setup  ## Measure how large and how fast the history of three yea
 bench-xml: setup  ## Time readers of nmap's XML, and comparisons of two files (10 minutes, 8 GB of memory)
 	@PYTHON="$(PYTHON)" fixtures/setup-tools libxml2-utils ndiff
 	$(BIN)/python -m fixtures.bench_xml $(BENCH)
+
+bench-diff: setup  ## Time the comparison of two stored runs of a million endpoints each
+	$(BIN)/python -m fixtures.bench_diff $(BENCH)
 
 clean:  ## Remove what was installed and built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis out

@@ -11,6 +11,7 @@ import typer
 from pipeline.cli.options import Here
 
 if TYPE_CHECKING:
+    from pipeline.importing.question import Scanned
     from pipeline.model import ChangeKind
     from pipeline.render.difference import Diff
 
@@ -65,7 +66,6 @@ def diff(
     from pipeline.cli.differing import diff_of
     from pipeline.decide.noise import Wishes
     from pipeline.errors import ExitCode, UsageError
-    from pipeline.importing.question import parse_scanned
 
     if before and since:
         raise UsageError("--since stands for A, and A is given", hint="leave one of them out")
@@ -75,11 +75,19 @@ def diff(
         workspace=workspace,
         wishes=Wishes(only=_kinds(only), fold=not every),
         engagement=engagement,
-        scanned=tuple(area for text in scanned or () for area in parse_scanned(text)),
+        scanned=_areas(scanned or []),
         now=time.time(),
     )
     _hand_out(_rendered(found, format_), output)
     return ExitCode.ACTION_NEEDED if found.found.changes else ExitCode.NOTHING_TO_DO
+
+
+def _areas(texts: list[str]) -> tuple[Scanned, ...]:
+    if not texts:
+        return ()
+    from pipeline.importing.question import parse_scanned
+
+    return tuple(area for text in texts for area in parse_scanned(text))
 
 
 def _kinds(text: str) -> frozenset[ChangeKind]:

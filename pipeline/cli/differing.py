@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.addresses import Address
 from pipeline.cli.edge import complain
-from pipeline.cli.halves import Half, of_file, of_run, of_two_files, worth_asking
 from pipeline.cli.options import existing_database
 from pipeline.cli.sides import file_meant, origin_of, run_meant
+from pipeline.comparing import compare_runs
 from pipeline.decide.compare import Side, compare, differences
 from pipeline.decide.identity import IdentityNote, identifies, identities
 from pipeline.decide.noise import History, Wishes, sort_out
-from pipeline.engagement import load
 from pipeline.errors import UsageError
-from pipeline.importing.question import Scanned
 from pipeline.model import Change, Endpoint, Verdict
 from pipeline.render.difference import Diff
 from pipeline.store.pairs import histories, verdicts_on
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
-from stages.compare import compare_runs
+
+if TYPE_CHECKING:
+    from pipeline.cli.halves import Half
+    from pipeline.importing.question import Scanned
 
 
 def diff_of(
@@ -40,26 +42,41 @@ def diff_of(
     Suppressions are those of ``engagement``, or of the file that the later run was begun with.
     """
     if engagement is not None:
-        wishes = replace(wishes, suppressions=load(engagement).suppressions)
+        wishes = _with_those_of(engagement, wishes)
+    old, new = file_meant(before), file_meant(after)
+    if old is not None or new is not None:
+        return _of_files(before, after, workspace, wishes, engagement, scanned, now)
+    with Store(existing_database(workspace)) as store:
+        record = run_meant(store, after)
+        wishes = wishes if engagement else _as_of(record, wishes)
+        return _of_runs(store, before, record, wishes, now)
+
+
+def _of_files(
+    before: str,
+    after: str,
+    workspace: Path,
+    wishes: Wishes,
+    engagement: Path | None,
+    scanned: Sequence[Scanned],
+    now: float,
+) -> Diff:
+    """Of two sides at least one of which is a file."""
+    from pipeline.cli.halves import of_file, of_run, of_two_files, worth_asking
+
     old, new = file_meant(before), file_meant(after)
     if old is not None and new is not None:
         return _of_halves(*of_two_files(old, new, scanned=scanned, now=now), wishes, now)
+    if not before:
+        raise UsageError("a file is compared with nothing", hint="name the earlier side, too")
     with Store(existing_database(workspace)) as store:
-        if old is None and new is None:
-            record = run_meant(store, after)
-            wishes = wishes if engagement else _as_of(record, wishes)
-            return _of_runs(store, before, record, wishes, now)
-        if not before:
-            raise UsageError("a file is compared with nothing", hint="name the earlier run, too")
-        if old is not None:
-            record = run_meant(store, after)
-            wishes = wishes if engagement else _as_of(record, wishes)
-            one = of_file(old, expected=(), scanned=scanned, now=now)
-            return _of_halves(one, of_run(store, record, origin_of(record)), wishes, now)
-        record = run_meant(store, before)
+        record = run_meant(store, before if old is None else after)
         run = of_run(store, record, origin_of(record))
-        assert new is not None
-        file = of_file(new, expected=worth_asking(run.side), scanned=scanned, now=now)
+        if old is not None:
+            wishes = wishes if engagement else _as_of(record, wishes)
+            file = of_file(old, expected=(), scanned=scanned, now=now)
+            return _of_halves(file, run, wishes, now)
+        file = of_file(Path(after), expected=worth_asking(run.side), scanned=scanned, now=now)
         return _of_halves(run, file, wishes, now)
 
 
@@ -88,6 +105,12 @@ def _as_of(run: RunRecord, wishes: Wishes) -> Wishes:
     if not path.exists():
         complain(f"{path} is gone, so nothing is suppressed; name another with --engagement")
         return wishes
+    return _with_those_of(path, wishes)
+
+
+def _with_those_of(path: Path, wishes: Wishes) -> Wishes:
+    from pipeline.engagement import load  # half of the time that the program takes to start
+
     return replace(wishes, suppressions=load(path).suppressions)
 
 

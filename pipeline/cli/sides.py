@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.addresses import AddressSet
-from pipeline.engagement.fields import parse_moment
 from pipeline.errors import UsageError
 from pipeline.model import RunState
 from pipeline.plan import RunPlan
@@ -29,7 +28,8 @@ def run_meant(store: Store, text: str, engagement: str | None = None) -> RunReco
 
     A date means the newest complete run, of ``engagement`` if it is named, that began on that day
     (UTC) or before; a date with a time, the newest that began before then. Raises
-    :class:`UsageError` when there is none, or when nothing was ever decided about it.
+    :class:`UsageError` when there is none, when nothing was ever decided
+    about it, and when its evidence was purged.
     """
     if text == BASELINE:
         record = _baseline(store, engagement)
@@ -41,12 +41,7 @@ def run_meant(store: Store, text: str, engagement: str | None = None) -> RunReco
             where=str(store.path),
             hint="go on with it (`portproof resume`) before you compare it",
         )
-    if record.purged is not None:
-        raise UsageError(
-            f"run {record.id} was purged: its history is kept, its verdicts are not",
-            where=str(store.path),
-            hint="`portproof runs` lists the runs there are",
-        )
+    record.require_evidence()
     return record
 
 
@@ -77,6 +72,8 @@ def _of_date(store: Store, text: str, engagement: str | None) -> RunRecord:
 
 def moment(text: str, zone: tzinfo, what: str) -> float:
     """The end of a day, or a time with its offset. Raises :class:`UsageError`."""
+    from pipeline.engagement.fields import parse_moment  # slow to import, and seldom needed
+
     try:
         return parse_moment(text, zone, end=True)
     except ValueError as problem:

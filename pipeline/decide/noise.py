@@ -203,6 +203,8 @@ def _crowds(
     changes: Sequence[Change], histories: Mapping[Endpoint, History]
 ) -> Iterable[tuple[FoldKind, list[Change]]]:
     """The crowds of one host; a change is in the first that takes it."""
+    if not histories and len(changes) < EPHEMERAL_CROWD:
+        return
     flapping = [c for c in changes if histories.get(c.endpoint, History()).turns >= TURNS]
     if flapping:
         yield FoldKind.FLAPPING, flapping

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -58,7 +60,8 @@ def differing(store: Store, before: int, after: int) -> Pairs:
     there = select(old.c.run).where(same, old.c.run == before).exists()
     added = select(new).where(new.c.run == after, new.c.kind.not_in(gone), ~there)
     pairs = Pairs(before={}, after={})
-    with store.reading() as connection:
+    # The database works without the interpreter's lock, so each query has a core of its own.
+    with _meanwhile(store, added) as found_new, store.reading() as connection:
         for line in connection.execute(changed):
             found = line._mapping
             verdict = verdict_of(found)
@@ -66,10 +69,33 @@ def differing(store: Store, before: int, after: int) -> Pairs:
             if found["new_run"] is not None:
                 named = {column.name: found[f"new_{column.name}"] for column in new.c}
                 pairs.after[verdict.endpoint] = verdict_of(named)
-        for line in connection.execute(added):
-            verdict = verdict_of(line._mapping)
-            pairs.after[verdict.endpoint] = verdict
+    for line in found_new:
+        verdict = verdict_of(line._mapping)
+        pairs.after[verdict.endpoint] = verdict
     return pairs
+
+
+@contextmanager
+def _meanwhile(store: Store, query: Select[Any]) -> Iterator[list[Any]]:
+    """Ask a query while something else is done; its rows are there once that is over."""
+    rows: list[Any] = []
+    problems: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            with store.reading() as connection:
+                rows.extend(connection.execute(query))
+        except Exception as problem:  # whoever waits raises it
+            problems.append(problem)
+
+    thread = Thread(target=ask)
+    thread.start()
+    try:
+        yield rows
+    finally:
+        thread.join()
+    if problems:
+        raise problems[0]
 
 
 def answering(store: Store, run: int, hosts: Iterable[Address]) -> frozenset[Address]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Any, Final
@@ -143,8 +143,9 @@ def service_to_text(service: Service | None) -> str | None:
     return json.dumps({k: v for k, v in asdict(service).items() if v}, ensure_ascii=False)
 
 
+@lru_cache(maxsize=1024)
 def service_from_text(text: str | None) -> Service | None:
-    """The service that ``service_to_text`` wrote."""
+    """The service that ``service_to_text`` wrote; the same value for the many that are alike."""
     if text is None:
         return None
     fields: dict[str, Any] = json.loads(text)

@@ -49,7 +49,7 @@ SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _NEVER: Final = AddressSet.of(found for never, _ in NEVER_TARGETS for found in never.ranges)
 _MAPPED: Final = AddressSet.parse(["::ffff:0:0/96"])
 _DURATION: Final = re.compile(
-    r"(?:([0-9]{1,3})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?(?:([0-9]{1,6})ms)?"
+    r"(?:([0-9]{1,4})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?(?:([0-9]{1,6})ms)?"
 )
 _UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -28,7 +28,7 @@ from pipeline.ports import NO_PORTS, PortSet, PortSpec, ProtocolPorts
 _T = TypeVar("_T")
 
 _DURATION_PATTERN: Final = (
-    r"^(?=.)([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$"
+    r"^(?=.)([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$"
 )
 _PORT_PATTERN: Final = r"([0-9]{0,5}(-[0-9]{1,5})?|[Aa][Ll][Ll]|[Tt][Oo][Pp]:[1-9][0-9]{0,4})\s*"
 _LETTER_PATTERN: Final = r"\s*([TtUu]:\s*)?"

@@ -280,6 +280,11 @@ def test_a_record_that_a_purge_did_not_come_to_seal_is_sealed_by_the_next(
     assert "not sealed" not in said.out
 
 
+def test_three_years_are_a_time(portproof: Portproof, workspace: Path) -> None:
+    said = portproof("purge", "--older-than", "1095d", "--dry-run", "--workspace", workspace)
+    assert said.code == 0, said.err
+
+
 def test_a_time_that_is_none_is_refused(portproof: Portproof, workspace: Path) -> None:
     said = portproof("purge", "--older-than", "soon", "--workspace", workspace)
     assert said.code == 2

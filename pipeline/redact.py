@@ -11,7 +11,7 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ _XML_VALUE: Final = re.compile(r'"([^"]*)("|\Z)|>([^<]+)')
 _FINGERPRINT: Final = re.compile(r'\bservicefp="[^"]*("|\Z)')
 _FINGERPRINT_LINE: Final = re.compile(r"(?m)^(?:SF-Port|SF:|={2,}NEXT SERVICE).*$")
 _HAS_WORDS: Final = ("<script", "<elem", "<table", "<hostname ", 'method="probed"', "errormsg=")
+_SCRIPT_LINES: Final = re.compile(r"(?m)^\|[^\n]*(?:\n\|[^\n]*)*")
+_BANNER: Final = re.compile(r'(<script id="banner" output=")([^"]*)')
+SCRIPT: Final = "[redacted:script]"
 FINGERPRINT: Final = "[redacted:fingerprint]"
 
 
@@ -106,8 +109,18 @@ class Redactor:
             hostname=self.text(service.hostname),
             banner=self.text(service.banner),
             cpes=tuple(self.text(cpe) for cpe in service.cpes),
-            scripts=tuple((name, self.text(output)) for name, output in service.scripts),
+            scripts=tuple(
+                (name, self._wrapped(output) if name == "banner" else self.text(output))
+                for name, output in service.scripts
+            ),
         )
+
+    def _wrapped(self, text: str) -> str:
+        """What nmap's script *banner* said, which it breaks into lines wherever one is full; with
+        a secret in it, on one line."""
+        flat = text.replace("\n", "")
+        redacted = self.text(flat)
+        return self.text(text) if redacted == flat else redacted
 
     def observation(self, observation: Observation) -> Observation:
         """What was seen of an endpoint, without secrets. What decides is not touched: the state,
@@ -145,16 +158,20 @@ class Redactor:
         if not any(mark in line for mark in _HAS_WORDS):
             return line
         line = _FINGERPRINT.sub(rf'servicefp="{FINGERPRINT}\1', line)
+        line = _BANNER.sub(self._xml_banner, line)
         return _XML_VALUE.sub(self._xml_value, line)
+
+    def _xml_banner(self, found: re.Match[str]) -> str:
+        return f"{found[1]}{self._escaped(found[2], self._wrapped)}"
 
     def _xml_value(self, found: re.Match[str]) -> str:
         if found[3] is not None:
             return f">{self._escaped(found[3])}"
         return f'"{self._escaped(found[1])}{found[2]}'
 
-    def _escaped(self, value: str) -> str:
+    def _escaped(self, value: str, redact: Callable[[str], str] | None = None) -> str:
         plain = html.unescape(value)
-        redacted = self.text(plain)
+        redacted = (redact or self.text)(plain)
         if redacted == plain:
             return value
         text = html.escape(redacted).replace("&#x27;", "&apos;")
@@ -183,5 +200,7 @@ class Redactor:
                 return value
 
     def log(self, text: str) -> str:
-        """What a tool said to people, without secrets and without its fingerprints of services."""
-        return self.text(_FINGERPRINT_LINE.sub(FINGERPRINT, text))
+        """What a tool said to people, without secrets, without its fingerprints of services, and
+        without what scripts said: nmap breaks it into lines, and it is in the XML."""
+        text = _FINGERPRINT_LINE.sub(FINGERPRINT, text)
+        return self.text(_SCRIPT_LINES.sub(SCRIPT, text))

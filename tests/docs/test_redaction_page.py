@@ -16,7 +16,7 @@ def test_the_page_lists_every_rule_in_its_order_with_its_sentence() -> None:
     told = [(plain(row[0]), row[1]) for row in rows(section(PAGE, "What is taken out"))]
     rules = [(rule.name, rule.what) for rule in (*RULES, own_rule(("EMP-######",)))]
     assert told[: len(rules)] == rules
-    assert [name for name, _ in told[len(rules) :]] == ["certificate", "fingerprint"]
+    assert [name for name, _ in told[len(rules) :]] == ["certificate", "script", "fingerprint"]
 
 
 def test_the_page_says_what_is_kept_for_every_value() -> None:

@@ -17,7 +17,7 @@ from pipeline.files import make_private_folder, write_whole
 from pipeline.model import Service
 from pipeline.parse.nmap_xml import HostResult, read_nmap_xml
 from pipeline.plan import EvidenceKept, Privacy
-from pipeline.redact import FINGERPRINT, Redactor
+from pipeline.redact import FINGERPRINT, SCRIPT, Redactor
 from pipeline.store.runs import Store
 from pipeline.workspace import Workspace
 from tests.decide.making import PLAN
@@ -70,6 +70,18 @@ def test_evidence_without_secrets_stays_byte_for_byte(name: str, tmp_path: Path)
     assert (tmp_path / name).read_bytes() == data
 
 
+def test_a_secret_that_a_script_broke_into_two_lines_is_found(tmp_path: Path) -> None:
+    data = (CAPTURES / "nmap-version.xml").read_bytes()
+    token = b"ghp_0123456789&#xa;abcdefghijABCDEFGHIJ012345"
+    data = data.replace(b'id="banner" output="', b'id="banner" output="' + token)
+    (tmp_path / "nmap.xml").write_bytes(data)
+    keep(tmp_path, REDACTOR, EvidenceKept.REDACTED)
+    kept = (tmp_path / "nmap.xml").read_bytes()
+    assert token in data
+    assert b"0123456789" not in kept
+    assert hosts(kept) == [redacted(host) for host in hosts(data)]
+
+
 def test_bytes_that_are_no_text_stay_beside_what_is_redacted(tmp_path: Path) -> None:
     (tmp_path / "stderr.log").write_bytes(b"\xff\xfe joe@example.com \x80\n")
     keep(tmp_path, REDACTOR, EvidenceKept.REDACTED)
@@ -79,12 +91,14 @@ def test_bytes_that_are_no_text_stay_beside_what_is_redacted(tmp_path: Path) -> 
 def test_what_nmap_could_not_make_out_is_left_out(tmp_path: Path) -> None:
     data = (CAPTURES / "nmap-version.xml").read_bytes()
     (tmp_path / "nmap.xml").write_bytes(data)
-    (tmp_path / "stdout.log").write_text("port 21\nSF-Port21-TCP:V=7.93%r(NULL,9,220)\nSF:x\nend\n")
+    (tmp_path / "stdout.log").write_text(
+        "port 21\nSF-Port21-TCP:V=7.93%r(NULL,9,220)\nSF:x\n| a: b\n|_c\nend\n"
+    )
     keep(tmp_path, REDACTOR, EvidenceKept.REDACTED)
     assert b"%r(NULL" in data
     assert f'servicefp="{FINGERPRINT}"'.encode() in (tmp_path / "nmap.xml").read_bytes()
     said = (tmp_path / "stdout.log").read_text()
-    assert said == f"port 21\n{FINGERPRINT}\n{FINGERPRINT}\nend\n"
+    assert said == f"port 21\n{FINGERPRINT}\n{FINGERPRINT}\n{SCRIPT}\nend\n"
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Stand between portproof and one tool, so that the tool never outlives portproof.
 
-Run as ``python -I -S _shim.py LIFE STATUS PROGRAM ARGUMENT…`` by ``process.py``, as the leader of
-a new session. ``LIFE`` is the read end of a pipe whose write end only the parent has: a byte in
-it is the number of a signal to pass on to the tool's process group, and its end means that the
-parent is gone, ``kill -9`` included; then the tool is stopped. (``PR_SET_PDEATHSIG`` is no
+Run as ``python -I -S _shim.py LIFE STATUS ORDER PROGRAM ARGUMENT…`` by ``process.py``, as the
+leader of a new session. ``LIFE`` is the read end of a pipe whose write end only the parent has: a
+byte in it is the number of a signal to pass on to the tool's process group, and its end means that
+the parent is gone, ``kill -9`` included; then the tool is stopped. (``PR_SET_PDEATHSIG`` is no
 substitute: it fires when the forking *thread* ends, and the kernel clears it when a binary with
-file capabilities is executed, see prctl(2).) One line goes to ``STATUS``: ``exit CODE``, ``signal
-NUMBER`` or ``error ERRNO`` (the program could not be executed).
+file capabilities is executed, see prctl(2).) As soon as there is a file ``ORDER`` (empty: none is
+looked for) the tool is stopped as well, however busy the parent is. One line goes to ``STATUS``:
+``exit CODE``, ``signal NUMBER`` or ``error ERRNO`` (the program could not be executed).
 
 Descriptors that the shim inherits stay open until the last process of the tool is gone; the tool
 itself inherits nothing but its standard streams. The shim imports little, because it starts with
@@ -24,13 +25,18 @@ import time
 _PATIENCE = 2.0
 """Seconds between SIGTERM and SIGKILL once the parent is gone."""
 
+_LOOK_EVERY = 0.25
+"""Seconds between two looks for the order to stop."""
+_HALTING = 0.8
+"""Seconds between SIGINT and SIGKILL once there is one."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 _UNSTOPPABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
 def main(arguments: list[str]) -> None:
     """Run the tool to its end, report how it ended, leave nobody behind."""
-    life, status, command = int(arguments[0]), int(arguments[1]), arguments[2:]
+    life, status, order, command = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3:]
     # Whoever wants the tool to stop says so through the pipe. A service manager that signals
     # every process at once must not take the one away that looks after the others.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -50,7 +56,7 @@ def main(arguments: list[str]) -> None:
     except OSError as problem:
         _report(status, f"error {problem.errno}")
         return
-    _attend(tool, life)
+    _attend(tool, life, order)
     _, raw = os.waitpid(tool, 0)
     _end_relatives()
     if os.WIFSIGNALED(raw):
@@ -124,15 +130,17 @@ def _keep_descriptors() -> None:
                 pass  # The listing's own descriptor is closed by now.
 
 
-def _attend(tool: int, life: int) -> None:
-    """Pass signals on until the tool ends; stop it when the parent is gone."""
+def _attend(tool: int, life: int, order: str) -> None:
+    """Pass signals on until the tool ends; stop it when the parent is gone, or on an order."""
     handle = os.pidfd_open(tool)
     events = select.poll()
     events.register(handle, select.POLLIN)
     events.register(life, select.POLLIN)
     patience: float | None = None
     while True:
-        ready = {descriptor for descriptor, _ in events.poll(patience)}
+        looking = order and patience is None
+        timeout = _LOOK_EVERY * 1000 if looking else patience
+        ready = {descriptor for descriptor, _ in events.poll(timeout)}
         if handle in ready:
             os.close(handle)
             return
@@ -143,9 +151,13 @@ def _attend(tool: int, life: int) -> None:
             if not orders:
                 events.unregister(life)
                 patience = _PATIENCE * 1000
+        elif not ready and looking:
+            if os.path.lexists(order):
+                _signal_group(tool, signal.SIGINT)
+                patience = _HALTING * 1000
         elif not ready:
             _signal_group(tool, signal.SIGKILL)
-            patience = None
+            order, patience = "", None
 
 
 def _signal_group(tool: int, number: int) -> None:

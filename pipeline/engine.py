@@ -410,6 +410,13 @@ class Engine:
             raise
         finally:
             lease.give_back()
+        if not answer.complete and not self._draining:
+            try:
+                # On an order to stop the guards stop their tools by themselves.
+                self._permitted(self._clock())
+            except Refused:
+                self._ledger.release(record.number, attempt, why="interrupted")
+                raise
         if not answer.complete and (self._draining or stop.is_set()):
             if fits or not self._closed:
                 # Who stops us may have stopped the tool, too (a service manager signals everybody).

@@ -63,7 +63,8 @@ class Executor:
 
     ``scope`` is asked right before anything is sent; ``programs`` are the absolute paths of the
     tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors held by every tool's
-    guard (the workspace's lock); ``at_once`` is how many sockets one task of handshakes may have.
+    guard (the workspace's lock), which stops the tool when there is a file ``order``; ``at_once``
+    is how many sockets one task of handshakes may have.
     Answers come back without secrets, and of what was written ``evidence`` is what is kept.
     """
 
@@ -73,6 +74,7 @@ class Executor:
     excluded: AddressSet
     seed: int
     keep_open: tuple[int, ...] = ()
+    order: Path | None = None
     at_once: int = HANDSHAKES_AT_ONCE
     redactor: Redactor = field(default_factory=Redactor)
     evidence: EvidenceKept = EvidenceKept.REDACTED
@@ -151,6 +153,7 @@ class Executor:
                 folder=folder,
                 scope=self.scope,
                 keep_open=self.keep_open,
+                order=self.order,
                 on_progress=on_progress,
                 stop=stop,
             )

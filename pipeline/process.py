@@ -375,6 +375,7 @@ async def run(
     keep_open: tuple[int, ...] = (),
     on_progress: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
+    order: Path | None = None,
 ) -> Finished:
     """Run one command in ``folder`` to its end, and leave no process behind.
 
@@ -382,7 +383,8 @@ async def run(
     admits every target, :class:`~pipeline.errors.NotAdmitted` is raised and nothing starts.
     ``keep_open`` are file descriptors that stay open, in the shim and not in the tool, until the
     last process of the tool is gone, even if this process is killed before (a lock, for example).
-    ``on_progress`` gets each piece of progress text.
+    ``on_progress`` gets each piece of progress text. As soon as there is a file ``order``, the shim
+    stops the tool within 1.1 seconds by itself, whatever this process is busy with.
 
     At the deadline the tool gets SIGINT, three seconds later SIGTERM, three seconds later SIGKILL;
     that takes less than 8 seconds in all. When ``stop`` is set, and on cancellation, it gets SIGINT
@@ -400,7 +402,16 @@ async def run(
         _lay_out(command, folder)
     cancelled = asyncio.Event()
     attending = asyncio.create_task(
-        _attend(command, folder, scope, keep_open, on_progress, stop or asyncio.Event(), cancelled)
+        _attend(
+            command,
+            folder,
+            scope,
+            keep_open,
+            order,
+            on_progress,
+            stop or asyncio.Event(),
+            cancelled,
+        )
     )
     try:
         return await asyncio.shield(attending)
@@ -420,6 +431,7 @@ async def _attend(
     folder: Path,
     scope: Callable[[], Scope],
     keep_open: tuple[int, ...],
+    order: Path | None,
     on_progress: Callable[[str], None] | None,
     stop: asyncio.Event,
     cancelled: asyncio.Event,
@@ -430,7 +442,7 @@ async def _attend(
             logs = [closing.enter_context(_create(folder / n)) for n in (STDOUT_FILE, STDERR_FILE)]
         scope().admit_all(command.targets.addresses)
         started = time.time()
-        child = _Child(command, folder, logs, keep_open, on_progress, closing)
+        child = _Child(command, folder, logs, keep_open, order, on_progress, closing)
         await _first_of((child.gone, child.trouble, stop, cancelled), command.deadline)
         ended_by_us = not child.gone.is_set()
         stopped = ended_by_us and (stop.is_set() or cancelled.is_set())
@@ -483,6 +495,7 @@ class _Child:
         folder: Path,
         logs: Sequence[FileIO],
         keep_open: tuple[int, ...],
+        order: Path | None,
         on_progress: Callable[[str], None] | None,
         closing: contextlib.ExitStack,
     ) -> None:
@@ -500,7 +513,9 @@ class _Child:
                 source, stdout = _pipe(closing)
                 self._streams.append(_Stream(source, logs[0], None))
             self._streams[-1].on_text = on_progress
-            self._process = _start(command, folder, (life, status), (stdout, stderr[1]), keep_open)
+            self._process = _start(
+                command, folder, (life, status), (stdout, stderr[1]), keep_open, order
+            )
             closing.callback(self._abandon)
             handle = os.pidfd_open(self._process.pid)
         closing.callback(os.close, handle)
@@ -640,11 +655,12 @@ def _start(
     control: tuple[FileIO, FileIO],
     output: tuple[FileIO, FileIO],
     keep_open: tuple[int, ...],
+    order: Path | None,
 ) -> subprocess.Popen[bytes]:
     """Start the shim; ``control`` is its end of the life and status pipes."""
     life, status = (pipe.fileno() for pipe in control)
     stdout, stderr = output
-    shim = (sys.executable, "-I", "-S", _shim.__file__, str(life), str(status))
+    shim = (sys.executable, "-I", "-S", _shim.__file__, str(life), str(status), str(order or ""))
     return subprocess.Popen(
         (*shim, *command.argv),
         cwd=folder,

@@ -350,6 +350,7 @@ async def _network_half(
             excluded=plan.excluded,
             seed=plan.seed,
             keep_open=(lock,),
+            order=workspace.stop_file,
             at_once=handshakes_at_once(plan.policy.concurrency),
             redactor=redactor,
             evidence=plan.privacy.evidence,

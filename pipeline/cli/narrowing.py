@@ -111,7 +111,11 @@ class Current:
     def _left_alone(self) -> AddressSet:
         """What `portproof exclude` says; of a file with mistakes, the lines without."""
         try:
-            return excluded(exclusions(self._workspace))
+            found = exclusions(self._workspace)
+            for one in found:
+                if one.addresses & self._scope.admitted:
+                    self._tell(f"left alone by `portproof exclude`: {one}")
+            return excluded(found)
         except Error as problem:
             self._tell(f"exclusions that can be read hold: {problem}")
         before = self._plan.scope.admitted - self._scope.admitted

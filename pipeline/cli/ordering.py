@@ -34,8 +34,10 @@ def stop(
     place = Workspace(workspace.absolute())
     now, reason = time.time(), orders.reason_of(because)
     if lift:
+        was = orders.stopped(place)
+        if was is not None:  # first on record, then allowed
+            _note(place, f"{was}; lifted: {reason or 'nobody said why'}", now=now)
         was = orders.lift(place)
-        _note(place, "lifted", f"{was}; lifted: {reason or 'nobody said why'}", now=now)
         print(f"scanning is allowed again; it was stopped: {was}")
         return 0
     orders.stop(place, reason, now=now)
@@ -82,13 +84,18 @@ def exclude(
     return 0
 
 
-def _note(place: Workspace, kind: str, text: str, *, now: float) -> None:
-    """Put it on record with the newest run, if there is any."""
+def _note(place: Workspace, text: str, *, now: float) -> None:
+    """Put it on record with the run that was stopped, if it is still to be gone on with."""
+    from pipeline.cli.recording import recording, seal_again
+    from pipeline.model import RunState
     from pipeline.store.runs import Store
 
     if not place.database.exists():
         return
-    with Store(place.database) as store:
-        runs = store.runs()
-        if runs:
-            store.add_event(runs[-1].number, kind, text, now=now)
+    with place.lock(now=now), Store(place.database) as store:
+        unfinished = [run for run in store.runs() if run.state is not RunState.COMPLETE]
+        for run in unfinished[-1:]:
+            folder = place.run_folder(run.id)
+            with recording(run, store, folder, again="stop-lifted") as trail:
+                store.add_event(run.number, "lifted", text, now=now)
+                seal_again(run, store, folder, trail)

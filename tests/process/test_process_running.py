@@ -122,6 +122,30 @@ def test_a_tool_or_a_shim_that_does_not_listen_is_gone_within_eight_seconds(
     assert survivors(pids, within=0) == []
 
 
+def test_an_order_to_stop_holds_while_portproof_is_busy(
+    make_command: MakeCommand, folder: Path, scope: Scope
+) -> None:
+    order = folder.with_name("portproof.stop")
+    left: list[int] = []
+
+    def busy(_text: str) -> None:
+        order.touch()
+        time.sleep(1.6)  # nothing else happens in this process meanwhile
+        left.extend(survivors([int((folder / "pid").read_text())], within=0))
+
+    finished = asyncio.run(
+        process.run(
+            make_command(DEAF + HANGS),
+            folder=folder,
+            scope=lambda: scope,
+            on_progress=busy,
+            order=order,
+        )
+    )
+    assert left == []
+    assert finished.signal == signal.SIGKILL
+
+
 def test_a_stop_that_was_set_before_starts_nothing(
     make_command: MakeCommand, folder: Path, scope: Scope
 ) -> None:

@@ -259,4 +259,4 @@ def _methods(plan: RunPlan) -> str:
 
 
 def _tools(plan: RunPlan) -> str:
-    return ", ".join(f"{name} {version}" for name, version in plan.tools)
+    return ", ".join(f"{name} {version}".strip() for name, version in plan.tools)

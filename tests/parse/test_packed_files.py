@@ -6,6 +6,7 @@ import gzip
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from zstandard import ZstdCompressionParameters, ZstdCompressor
@@ -13,7 +14,7 @@ from zstandard import ZstdCompressionParameters, ZstdCompressor
 from fixtures.captures import XML, contents
 from pipeline.parse import ParseError
 from pipeline.parse.nmap_xml import HostResult, NmapRun, read_nmap_file
-from pipeline.parse.packed import opened
+from pipeline.parse.packed import FREE, opened
 
 Pack = Callable[[bytes], bytes]
 PACKERS = [gzip.compress, ZstdCompressor().compress]
@@ -113,3 +114,26 @@ def test_what_is_not_packed_is_read_as_it_is(data: bytes, tmp_path: Path) -> Non
     path.write_bytes(data)
     with opened(path) as file:
         assert (file.stream.read(10), file.packing, file.damage) == (data, "", "")
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_what_becomes_hundreds_of_times_as_long_is_refused_beyond_a_sane_size(
+    pack: Pack, tmp_path: Path
+) -> None:
+    piece = pack(b" " * (1 << 20))
+    path = tmp_path / "bomb"
+    path.write_bytes(piece * (FREE // (1 << 20) + 2))
+    with opened(path) as file, pytest.raises(ParseError, match="packed bytes become more than"):
+        drain(file.stream)
+
+
+def drain(stream: BinaryIO) -> None:
+    while stream.read(1 << 20):
+        pass
+
+
+def test_a_small_file_may_shrink_as_much_as_it_likes(tmp_path: Path) -> None:
+    path = tmp_path / "calm"
+    path.write_bytes(gzip.compress(b" " * (2 << 20)))
+    with opened(path) as file:
+        assert len(file.stream.read()) == 2 << 20

@@ -41,10 +41,16 @@ def import_(
     """Make a run of files of nmap, masscan, naabu, zmap or portproof; sends nothing."""
     from pipeline.cli.conduct import decide_import
     from pipeline.cli.edge import printing
+    from pipeline.errors import UsageError
     from pipeline.importing.question import parse_scanned
+    from pipeline.render.text import visible
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
 
+    if not engagement.strip() or visible(engagement) != engagement:
+        raise UsageError(
+            f"--engagement {engagement!r} is no name", hint="write the one of the engagement file"
+        )
     areas = tuple(area for text in scanned or () for area in parse_scanned(text))
     place = Workspace(workspace.absolute())
     now = time.time()

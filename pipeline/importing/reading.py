@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -58,6 +59,12 @@ def read_file(path: Path, reading: Reading) -> ImportedFile:
 
     Raises ``ParseError``, with the file's name, for what cannot be recognised or is hostile.
     """
+    if path.exists() and not path.is_file():
+        raise Error(
+            "this is no file that can be read twice",
+            where=str(path),
+            hint="write what comes out of a pipe to a file first",
+        )
     try:
         with opened(path) as file:
             head = file.stream.read(HEAD)
@@ -72,7 +79,8 @@ def read_file(path: Path, reading: Reading) -> ImportedFile:
         raise Error(f"cannot read: {error.strerror}", where=str(path)) from None
     return replace(
         told,
-        name=path.name,
+        # A name may hold bytes that are no text.
+        name=os.fsencode(path.name).decode("utf-8", "replace"),
         sha256=digest,
         size=size,
         format=told.format or name.value,

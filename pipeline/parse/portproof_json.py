@@ -70,7 +70,7 @@ class DocumentRun:
     def fact(self, name: str) -> str:
         """One fact as a short text; empty where there is none."""
         value = self.facts.get(name)
-        return bounded(value, 256) if isinstance(value, str) else ""
+        return _text(value, 256) if isinstance(value, str) else ""
 
     def time(self, name: str) -> float | None:
         """One fact as a time."""
@@ -141,7 +141,7 @@ def _take_endpoint(item: Any, run: DocumentRun, on_endpoint: OnEndpoint) -> None
         verdict = Verdict(
             endpoint=endpoint,
             kind=VerdictKind(item["verdict"]),
-            reason=bounded(str(item["reason"]), 80),
+            reason=_text(str(item["reason"]), 80),
             confidence=min(1.0, max(0.0, float(item["confidence"]))),
             service=service,
         )
@@ -169,13 +169,13 @@ def _observation(endpoint: Endpoint, said: Any, service: Service | None) -> Obse
         method=method,
         purpose=Purpose(said["purpose"]),
         state=PortState(said["state"]),
-        reason=bounded(str(said["reason"]), 80),
+        reason=_text(str(said["reason"]), 80),
         time=_time(said["time"]) or 0.0,
         round=_whole(said["round"]),
         ttl=_whole(ttl) if ttl is not None else None,
         source_port=_whole(source_port) if source_port is not None else None,
         aftermath=Aftermath(aftermath) if aftermath is not None else None,
-        banner=bounded(str(said.get("banner") or ""), MAX_TEXT),
+        banner=_text(str(said.get("banner") or ""), MAX_TEXT),
         # Only the label is kept with an observation; the whole stands once, with the verdict.
         service=service if method is Method.NMAP_VERSION and known else None,
         task=_whole(said["task"]),
@@ -186,16 +186,16 @@ def _service(said: Any) -> Service | None:
     if said is None:
         return None
     texts = {
-        name: bounded(str(said.get(name) or ""), MAX_TEXT)
+        name: _text(str(said.get(name) or ""), MAX_TEXT)
         for name in ("name", "product", "version", "extra", "tunnel", "hostname", "method")
     }
     return Service(
         **texts,
-        banner=bounded(str(said.get("banner") or ""), MAX_TEXT),
+        banner=_text(str(said.get("banner") or ""), MAX_TEXT),
         confidence=min(10, _whole(said.get("confidence") or 0)),
-        cpes=tuple(bounded(str(cpe), MAX_TEXT) for cpe in said.get("cpes") or ())[:MAX_SCRIPTS],
+        cpes=tuple(_text(str(cpe), MAX_TEXT) for cpe in said.get("cpes") or ())[:MAX_SCRIPTS],
         scripts=tuple(
-            (bounded(str(s["id"]), 256), bounded(str(s["output"]), MAX_TEXT))
+            (_text(str(s["id"]), 256), _text(str(s["output"]), MAX_TEXT))
             for s in said.get("scripts") or ()
         )[:MAX_SCRIPTS],
     )
@@ -215,7 +215,7 @@ def _take_task(item: Any, run: DocumentRun) -> None:
                 state=TaskState(item["state"]),
                 started=_time(item.get("started")),
                 ended=_time(item.get("ended")),
-                outcome=bounded(str(item.get("outcome") or ""), 4096),
+                outcome=_text(str(item.get("outcome") or ""), 4096),
             )
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -229,11 +229,16 @@ def _take_holes(items: Any, run: DocumentRun) -> None:
             hole = Hole(
                 address=parse_address(item["address"]),
                 ports=None if ports is None else PortSet.parse(ports),
-                reason=bounded(str(item["reason"]), 256),
+                reason=_text(str(item["reason"]), 256),
             )
             run.holes.append((_whole(item["task"]), hole))
         except (KeyError, TypeError, ValueError, AttributeError):
             run.oddities += 1
+
+
+def _text(text: str, limit: int) -> str:
+    """Half a surrogate pair is legal in JSON and cannot be stored."""
+    return bounded(text.encode("utf-8", "replace").decode("utf-8"), limit)
 
 
 def _whole(value: Any) -> int:

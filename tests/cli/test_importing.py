@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -141,12 +142,27 @@ def test_a_file_that_cannot_be_read_leaves_the_workspace_as_it_was(
         '<!DOCTYPE nmaprun [<!ENTITY a "aaaa">]>'
         '<nmaprun><host><address addr="10.0.0.1"/></host></nmaprun>'
     )
-    for files in ([bomb], [HERE / "nmap-syn.xml", bomb], [tmp_path / "missing.xml"]):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    missing = tmp_path / "missing.xml"
+    for files in ([bomb], [HERE / "nmap-syn.xml", bomb], [missing], [pipe], [tmp_path]):
         said = portproof("import", *files, "--workspace", tmp_path)
         assert said.code == 2
         assert str(files[-1]) in said.err
     assert ask(tmp_path, "SELECT count(*) FROM observations") == before
     assert len(ask(tmp_path, "SELECT * FROM runs")) == 1
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(portproof: Portproof, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"scan-\xff\x1b[2J.xml")
+    odd.write_bytes((HERE / "nmap-syn.xml").read_bytes())
+    assert portproof("import", odd, "--workspace", tmp_path).code == 0
+    (run,) = portproof("runs", "--workspace", tmp_path, "--format", "json").json
+    assert run["imported"] == ["scan-\ufffd\x1b[2J.xml"]
+    assert "\x1b" not in portproof("runs", "--workspace", tmp_path).out
+    for name in ("", " ", "a\x1b[2Jb"):
+        said = portproof("import", odd, "--workspace", tmp_path, "--engagement", name)
+        assert (said.code, "is no name" in said.err) == (2, True)
 
 
 def test_a_workspace_in_use_takes_no_import(portproof: Portproof, other_run: Path) -> None:

@@ -144,6 +144,14 @@ def test_a_later_format_is_refused(report: Path) -> None:
         taken(content)
 
 
+def test_half_of_a_surrogate_pair_can_be_stored(report: Path) -> None:
+    document = json.loads(report.read_bytes())
+    document["endpoints"][0]["evidence"][0]["banner"] = "\ud800"
+    document["endpoints"][0]["reason"] = "\udfff"
+    _, found = taken(json.dumps(document).encode())
+    assert found[0].reason == "?"
+
+
 def test_hostile_reports_are_refused() -> None:
     with pytest.raises(ParseError, match="inside one another"):
         taken(b'{"format":1,"run":{},"endpoints":' + b"[" * 100_000)

@@ -25,6 +25,8 @@ MAX_LINE: Final = 1 << 20
 """Bytes. masscan's own buffer for a banner is 64 KiB."""
 MAX_BANNER: Final = 1 << 16
 MAX_WORD: Final = 256
+MAX_REMEMBERED: Final = 1 << 18
+"""Hits. masscan repeats one within seconds."""
 
 _PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 _STATES: Final = {"open": PortState.OPEN, "closed": PortState.CLOSED}
@@ -99,16 +101,16 @@ def read_masscan_ndjson(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> Mass
 
 
 class Repeats:
-    """Tells the hits of one file from those that were handed out before, and counts both."""
+    """Tells the hits of one file from those that were handed out before, and counts both.
+
+    A repeat comes soon, if it comes: after ``MAX_REMEMBERED`` hits all is forgotten, so that memory
+    does not grow with the file. What comes again later is handed out again.
+    """
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
+        self.hits = 0
         self.duplicates = 0
-
-    @property
-    def hits(self) -> int:
-        """How many were new."""
-        return len(self._seen)
 
     def is_new(self, hit: Hit) -> bool:
         """True for the first of its kind.
@@ -119,7 +121,10 @@ class Repeats:
         if key in self._seen:
             self.duplicates += 1
             return False
+        if len(self._seen) >= MAX_REMEMBERED:
+            self._seen.clear()
         self._seen.add(key)
+        self.hits += 1
         return True
 
 
@@ -234,11 +239,12 @@ def _storable(text: str) -> str:
 
 
 def _address(value: object) -> Address | None:
-    return _parsed(value) if isinstance(value, str) and len(value) <= MAX_WORD else None
+    return address_of(value) if isinstance(value, str) and len(value) <= MAX_WORD else None
 
 
 @lru_cache(maxsize=1 << 14)
-def _parsed(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
+    """The address, or ``None`` for what is none. Hits of one host come close together."""
     try:
         return parse_address(text)
     except ValueError:

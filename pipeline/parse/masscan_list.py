@@ -10,9 +10,20 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
+from pipeline.model import PortState, Protocol
 from pipeline.parse import ParseError
-from pipeline.parse.masscan import Hit, MasscanRun, Repeats, hit_of, lines_of
+from pipeline.parse.masscan import Hit, MasscanRun, Repeats, address_of, hit_of, lines_of
+from pipeline.ports import LAST_PORT
 
+_ANSWER: Final = re.compile(
+    rb"(open|closed) (tcp|udp) ([1-9][0-9]{0,4}) ([0-9a-f.:]{2,39}) ([0-9]{1,12})\r?\n"
+)
+_REASONS: Final = {
+    (True, True): "syn-ack",
+    (False, True): "reset",
+    (True, False): "udp-response",
+    (False, False): "port-unreach",
+}
 _ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})")
 
 
@@ -25,11 +36,19 @@ def read_masscan_list(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> Massca
     oddities = known = 0
     ended = False
     for line, whole in lines_of(stream):
+        quick = _answer(line)
+        if quick is not None:
+            known += 1
+            ended = False
+            if seen.is_new(quick):
+                on_hit(quick)
+            continue
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("#"):
             known += 1
             ended = text == "# end" and whole
             continue
+        ended = False
         hit = _hit(text) if whole else None
         if hit is None:
             oddities += whole
@@ -41,6 +60,27 @@ def read_masscan_list(stream: BinaryIO, on_hit: Callable[[Hit], None]) -> Massca
         raise ParseError("not one line in it is of masscan's list")
     return MasscanRun(
         hits=seen.hits, duplicates=seen.duplicates, truncated=not ended, oddities=oddities
+    )
+
+
+def _answer(line: bytes) -> Hit | None:
+    """The hit on nearly every line: those that are as masscan writes them."""
+    found = _ANSWER.fullmatch(line)
+    if found is None:
+        return None
+    word, protocol, port, address, time = found.groups()
+    parsed = address_of(address.decode("ascii"))
+    if parsed is None or int(port) > LAST_PORT:
+        return None
+    is_open, is_tcp = word == b"open", protocol == b"tcp"
+    return Hit(
+        address=parsed,
+        protocol=Protocol.TCP if is_tcp else Protocol.UDP,
+        port=int(port),
+        state=PortState.OPEN if is_open else PortState.CLOSED,
+        reason=_REASONS[is_open, is_tcp],
+        ttl=None,
+        time=float(time),
     )
 
 

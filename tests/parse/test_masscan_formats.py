@@ -136,6 +136,15 @@ def test_the_broken_lists_that_masscan_writes_are_read(was: bytes, becomes: byte
     assert read(read_masscan_json, content.replace(was, becomes))[1] == whole
 
 
+def test_a_line_of_the_list_means_the_same_however_it_is_spaced() -> None:
+    for word in ("open", "closed"):
+        for protocol in ("tcp", "udp"):
+            line = f"{word} {protocol} 53 10.0.0.7 1795748084".encode()
+            # The second is no line that masscan writes, and goes the long way.
+            found = [read(read_masscan_list, line + end)[1] for end in (b"\n", b" \n")]
+            assert found[0] == found[1] != []
+
+
 def test_an_empty_list_is_a_complete_answer() -> None:
     for content in (b"[]", b"[\n]\n"):
         run, hits = read(read_masscan_json, content)

@@ -20,7 +20,15 @@ from pipeline.render.words import (
     service_text,
 )
 
-VERDICT_COLUMNS: Final = ("endpoint", "verdict", "reason", "confidence", "service", "change")
+VERDICT_COLUMNS: Final = (
+    "endpoint",
+    "verdict",
+    "risk",
+    "reason",
+    "confidence",
+    "service",
+    "change",
+)
 """The headings of :func:`verdict_table`."""
 
 _LABEL: Final = 60
@@ -102,7 +110,7 @@ def verdict_table(document: RunDocument) -> list[tuple[str, ...]]:
         for crowd in crowds:
             many = f"{crowd.name}: {counted(crowd.size, f'{crowd.protocol} port')}"
             reasons = ", ".join(visible(code, _LABEL) for code, _ in crowd.reasons[:3])
-            rows.append((many, str(kind), reasons, "", "", ""))
+            rows.append((many, str(kind), "", reasons, "", "", ""))
     return rows
 
 
@@ -111,6 +119,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
     return (
         str(verdict.endpoint),
         str(verdict.kind),
+        str(finding.severity or ""),
         visible(verdict.reason, _LABEL),
         confidence_text(verdict.confidence),
         service_text(verdict.service, _LABEL),

@@ -232,6 +232,8 @@ class Inventory {
     const cell = element("td", { class: column.numeric ? `${column.name} numeric` : column.name });
     if (column.name === "verdict") {
       cell.append(element("span", { class: `chip ${text}` }, text));
+    } else if (column.name === "risk" && text) {
+      cell.append(element("span", { class: `chip severity ${text}` }, text));
     } else if (column.name === "address" && this.entry(row)) {
       cell.append(element("a", { href: `#${this.entry(row)}` }, text));
     } else {

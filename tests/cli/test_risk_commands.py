@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,20 @@ def test_the_zones_and_rules_of_the_engagement_count_at_once(
     shown = portproof("show", "last", "--workspace", tmp_path, "--format", "json").json
     assert [found["severity"] for found in shown["endpoints"]] == ["high"]
     assert "with 1 own rule (" in shown["risk"]["policy"]
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_what_the_network_said_cannot_disturb_the_terminal(
+    portproof: Portproof, finished: Path, endpoint: str, output: str
+) -> None:
+    hostile = "\x1b[2J\u202eevil\x9b"
+    service = json.dumps({"name": "http", "product": hostile, "method": "probed"})
+    with sqlite3.connect(finished / "portproof.db") as store:
+        store.execute("UPDATE verdicts SET service = ?", (service,))
+    said = portproof("risk", "explain", endpoint, "--workspace", finished, "--format", output)
+    assert said.code == 0
+    assert "evil" in said.out
+    assert not set("\x1b\u202e\x9b") & set(said.out)
 
 
 def test_an_endpoint_without_a_verdict_is_no_crash(portproof: Portproof, finished: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.decide.risk_rules import Severity
 from pipeline.render.document_json import render_json
 from pipeline.render.findings import group
 from pipeline.render.html import render_html
+from pipeline.render.inventory import inventory
 from pipeline.render.risks import (
     assumed_sentence,
     risk_counts,
@@ -19,6 +21,7 @@ from pipeline.render.risks import (
     risk_sentence,
 )
 from pipeline.render.summary import summarise
+from pipeline.render.terminal import verdict_table
 from tests.render import documents as d
 from tests.render.judged import ATTACKED, POLICY, by_port, judged, rule
 from tests.render.page import read_page
@@ -187,6 +190,20 @@ def test_a_certificate_counts_by_the_time_of_the_run() -> None:
     rules = {risk.rule for f in judged(d.small(), now=d.START + year).findings for risk in f.risks}
     assert "expired" in rules
     assert "expired" not in {risk.rule for f in SMALL.findings for risk in f.risks}
+
+
+def test_a_cell_of_the_inventory_does_not_look_like_an_entry_of_the_same_name() -> None:
+    css = PAGE.named("style")[0].text
+    columns = inventory(SMALL.findings)
+    for name in {*columns["words"], *columns["columns"]} - {"evidence"}:
+        assert not re.search(rf"^\s*\.{name}\s*\{{", css, flags=re.MULTILINE), name
+    assert set(columns["words"]["risk"]) == {"high", "low", "info", ""}
+
+
+def test_the_table_for_a_terminal_has_the_severity_beside_the_verdict() -> None:
+    rows = {row[0]: row[1:3] for row in verdict_table(SMALL)}
+    assert rows["10.80.1.9:3389/tcp"] == ("likely", "high")
+    assert rows["10.80.2.33:81/tcp"] == ("refuted", "")
 
 
 def test_zones_that_were_named_are_not_called_assumed() -> None:

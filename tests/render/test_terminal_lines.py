@@ -66,7 +66,7 @@ def test_the_table_has_a_row_for_each_finding_and_one_for_each_crowd() -> None:
         "filtered",
         "unknown",
     ]
-    assert ("10.80.3.40: 30 tcp ports", "artefact", "control-ports-answer", "", "", "") in rows
+    assert ("10.80.3.40: 30 tcp ports", "artefact", "", "control-ports-answer", "", "", "") in rows
 
 
 def test_no_hostile_text_reaches_the_terminal_as_it_came() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from pipeline.addresses import Address
 from pipeline.decide.coverage import Coverage
@@ -23,7 +23,7 @@ def remember(store: Store, engagement: str, closing: RunRecord | None = None) ->
     """
     runs = {run.number: run for run in store.runs(engagement)}
 
-    @cache
+    @lru_cache(maxsize=4)  # each may have a million verdicts
     def look(number: int) -> Look | None:
         run = runs[number]
         if run.purged is not None:

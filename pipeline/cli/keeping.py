@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,9 @@ def history(
     with printing():
         if output is Format.JSON:
             print(history_json(endpoint, pasts), end="")
+            if not pasts:
+                # Beside the document, which has no place for what nobody called open.
+                print("\n".join(unknown), file=sys.stderr)
             return 0
         for past in pasts:
             print(heading(past))

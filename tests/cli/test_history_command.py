@@ -119,6 +119,9 @@ def test_what_nobody_called_open_is_told_with_who_asked(
         "192.0.2.7:443/tcp\n  weekly-perimeter: asked by 3 of 5 complete runs, and nobody ever "
         "called it open\n",
     )
+    machine = portproof("history", "192.0.2.7:443", "--workspace", workspace, "--format", "json")
+    assert (machine.code, machine.json["engagements"]) == (0, [])
+    assert machine.err == said.out
 
 
 def test_what_nobody_asked_about_is_an_error_that_says_so(

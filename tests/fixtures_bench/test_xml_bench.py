@@ -9,6 +9,7 @@ import pytest
 
 from fixtures import bench_xml
 from fixtures.bench_xml import FLOOR, OURS, READERS, Result, Row
+from fixtures.benchmark.tables import BEGIN, END
 from fixtures.benchmark.xml import contestants
 from fixtures.benchmark.xml.making import LISTED, Made
 from fixtures.benchmark.xml.measuring import Measured, measure, python
@@ -87,3 +88,16 @@ def test_a_target_that_is_not_reached_is_told_as_plainly_as_one_that_is() -> Non
     result = Result(conditions=(), rows=tuple(rows(6.0, 20.0)), targets=bad)
     assert bench_xml.markdown(result).count("**no**") == 4
     assert bench_xml.plain(result).count("NO\n") == 4
+
+
+def test_the_page_shows_what_the_generator_tells() -> None:
+    page = bench_xml.PAGE.read_text()
+    figures = page.partition(BEGIN)[2].partition(END)[0]
+    lines = [line.strip("|").split("|") for line in figures.splitlines() if line.startswith("|")]
+    table = [tuple(cell.strip() for cell in line) for line in lines]
+    assert table[0] == bench_xml.HEAD
+    shown = [line[2] for line in table if line[0] == "read"]
+    assert shown == list(READERS) * len(bench_xml.SIZES)
+    assert [line[2] for line in table if line[0] == "compare"] == list(bench_xml.DIFFERS)
+    for name in ("date", "tools", "machine", "files", "compared", "readers"):
+        assert f"- {name}: " in figures

@@ -196,16 +196,16 @@ def _of_printed(folder: Path, chain: Chain, ours: AuditRecord | None) -> Iterato
 def _of_evidence(folder: Path, chain: Chain) -> Iterator[Finding]:
     """The evidence of every task that was settled, but for what was purged on record."""
     purged = {
-        sha256
+        (name.rpartition("/")[0], sha256)
         for line in chain.lines
         if line and line.kind == PURGED
-        for _, sha256 in _pairs(line.facts.get("files"))
+        for name, sha256 in _pairs(line.facts.get("files"))
     }
     for line in chain.lines:
         if line is None or line.kind != TASK_ENDED:
             continue
         sha256, place = line.facts.get("evidence_sha256"), str(line.facts.get("folder"))
-        if not sha256 or sha256 in purged:
+        if not sha256 or (f"tasks/{place}", sha256) in purged:
             continue
         if sha256 not in set(_hashes(folder / "tasks" / place)):
             what = f"has no file that matches the evidence of task {line.facts.get('task')}"

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.audit.chain import read_chain
 from pipeline.audit.sealing import NAMESPACE
+from pipeline.cli import edge
 from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, a_free_port, an_address, engage, the_report, the_run
 
@@ -94,8 +95,6 @@ def _one_signed(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Service(an_address()) as service:
         path = engage(folder, [service.address], [service.port, a_free_port(service.address)])
         path.write_text(path.read_text() + f"audit: {{signing_key: {keys / 'ours'}}}\n")
-        from pipeline.cli import edge
-
         assert edge.run(["run", str(path), "--quiet"]) == 1
     return folder
 

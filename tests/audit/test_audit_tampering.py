@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.audit.chain import canonical, line_of, read_chain
+from pipeline.audit.sealing import seal
 from pipeline.files import sha256_of
-from pipeline.manifest import MANIFEST, SEAL
+from pipeline.manifest import MANIFEST, SEAL, manifest
 from tests.audit.conftest import Recorded
 
 CLASSES: dict[str, tuple[Callable[[int], bool], bytes]] = {
@@ -201,9 +202,6 @@ def test_a_run_that_was_made_anew_in_its_folder_is_found_by_the_database(
 ) -> None:
     """Who can write everything in the folder can seal it again; without a signature the database
     alone knows better."""
-    from pipeline.audit.chain import Head
-    from pipeline.audit.sealing import seal
-    from pipeline.manifest import manifest
 
     def another(told: dict[str, Any]) -> None:
         told["operator"]["user"] = "mallory"
@@ -211,8 +209,37 @@ def test_a_run_that_was_made_anew_in_its_folder_is_found_by_the_database(
     (recorded.folder / "report.json").unlink()
     forge(recorded, another)
     head = read_chain(recorded.record.read_bytes()).head
-    assert isinstance(head, Head)
     told = manifest(recorded.folder, run_id=recorded.folder.name, head=head)
     (recorded.folder / MANIFEST).write_text(told)
     seal(recorded.folder, run=recorded.folder.name, head=head, signing_key=None)
     assert {SEAL, MANIFEST} <= {finding.where for finding in recorded.by_database().findings}
+
+
+def test_evidence_that_went_on_record_is_not_missed_and_other_evidence_is(
+    recorded: Recorded,
+) -> None:
+    gone, second = [path for path in evidence(recorded) if path.name == "nmap.xml"][:2]
+    data = recorded.record.read_bytes()
+    chain = read_chain(data)
+    last = chain.lines[-1]
+    assert last is not None
+    name = gone.relative_to(recorded.folder).as_posix()
+    told = json.loads(line_of(last)) | {
+        "n": last.number + 1,
+        "previous": chain.head.sha256,
+        "kind": "purged",
+        "facts": {"files": {name: sha256_of(gone)}},
+    }
+    recorded.record.write_bytes(data + canonical(told) + b"\n")
+    gone.unlink()
+
+    def sealed() -> set[str]:
+        head = read_chain(recorded.record.read_bytes()).head
+        text = manifest(recorded.folder, run_id=recorded.folder.name, head=head)
+        (recorded.folder / MANIFEST).write_text(text)
+        seal(recorded.folder, run=recorded.folder.name, head=head, signing_key=None)
+        return {finding.where for finding in recorded.by_folder().findings}
+
+    assert sealed() == set()
+    second.unlink()
+    assert sealed() == {f"tasks/{second.parent.name}"}

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from pipeline.decide.risk import assess, matches, shadowed
-from pipeline.decide.risk_rules import Concern, Example, Rule, Severity, Zone
+from pipeline.decide.risk_rules import (
+    Concern,
+    Criticality,
+    Example,
+    Facts,
+    Position,
+    Rule,
+    Severity,
+    Zone,
+)
 from pipeline.engagement import our_policy
+from pipeline.model import Endpoint, Service, VerdictKind
 from pipeline.render.references import CIS, CWE, NIST
 
 POLICY = our_policy()
@@ -54,6 +64,29 @@ def test_what_is_cited_exists() -> None:
         assert set(cited.cis) <= CIS.keys(), rule.id
         assert set(cited.nist) <= NIST.keys(), rule.id
         assert set(cited.cwe) <= CWE.keys(), rule.id
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "version"),
+    [
+        ("netbios-ssn", "Samba smbd", "4.6.2"),
+        ("netbios-ssn", "Samba smbd", "3.X - 4.X"),
+        ("mysql", "MySQL", "5.5.5-10.11.6-MariaDB-0+deb12u1"),
+        ("ssh", "OpenSSH", "9.2p1 Debian 2+deb12u3"),
+        ("http", "Apache httpd", "2.4.57"),
+        ("http", "Microsoft IIS httpd", "10.0"),
+    ],
+)
+def test_what_nmap_calls_software_of_today_is_not_taken_for_old(
+    name: str, product: str, version: str
+) -> None:
+    about = Facts(
+        endpoint=Endpoint.parse("192.0.2.7:1"),
+        verdict=VerdictKind.CONFIRMED,
+        service=Service(name=name, product=product, version=version, method="probed"),
+        position=Position(zone=Zone.INTERNAL, criticality=Criticality.NORMAL, assumed=False),
+    )
+    assert matches(POLICY, about)[Concern.SOFTWARE] == ()
 
 
 def test_nothing_is_worse_inside_than_where_the_internet_reaches_it() -> None:

@@ -30,7 +30,7 @@ from pipeline.render.text import counted, duration, iso, listed
 from pipeline.tools import masscan
 from pipeline.tools.nmap import packets_per_probe
 from pipeline.vantage import survey
-from pipeline.windows import Openings
+from pipeline.windows import STOPPING, Openings
 from stages import discover
 from stages.authorise import batches
 
@@ -46,12 +46,16 @@ _Shape = tuple[Protocol, PortSet, tuple[int, ...]]
 
 @dataclass(slots=True)
 class _Estimate:
-    """What discovery sends, added up over the batches; ``lines`` are the first hundred sweeps."""
+    """What discovery sends, added up over the batches; ``lines`` are the first hundred sweeps.
+
+    ``longest`` is the longest deadline of a task, in seconds.
+    """
 
     batches: int = 0
     commands: int = 0
     probes: float = 0.0
     seconds: float = 0.0
+    longest: float = 0.0
     lines: list[str] = field(default_factory=list)
     methods: dict[Method, None] = field(default_factory=dict)
     canaries: PortSet = field(default_factory=PortSet)
@@ -72,6 +76,8 @@ def _estimate(plan: RunPlan, executor: Executor) -> _Estimate:
             found.lines += [_line(task, plan, executor) for task in sweeps[:room]]
             for task in tasks:
                 found.canaries |= task.ports if task.purpose is Purpose.CANARY else PortSet()
+                longest = executor.deadline(task, _lease(task, plan, executor))
+                found.longest = max(found.longest, longest)
             each = [_cost(task, plan, executor) for task in tasks]
             costs[shape] = len(sweeps), sum(n for n, _ in each), sum(took for _, took in each)
         commands, probes, seconds = costs[shape]
@@ -108,7 +114,7 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
         "stopped": stopped,
-        "windows": _windows(plan, discovery.seconds, now) if plan.windows else None,
+        "windows": _windows(plan, discovery, now) if plan.windows else None,
         "canary_ports": str(discovery.canaries),
         "discovery_commands": discovery.lines,
         "discovery_command_count": discovery.commands,
@@ -116,14 +122,15 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
     }
 
 
-def _windows(plan: RunPlan, seconds: float, now: float) -> dict[str, Any]:
+def _windows(plan: RunPlan, discovery: _Estimate, now: float) -> dict[str, Any]:
     """When the run may go on, and when it would be done if nothing had to be asked again.
 
-    ``needs`` is discovery and the delays of the re-scans, in seconds.
+    ``needs`` is discovery and the delays of the re-scans, ``longest_task`` the longest deadline of
+    a task, ``longest_window`` what it has to fit into; in seconds.
     """
     openings = Openings(plan.openings or ())
     current = openings.now(now)
-    needs = seconds + sum(plan.policy.rescan_delays)
+    needs = discovery.seconds + sum(plan.policy.rescan_delays)
     done = openings.finish(needs, now)
     following = ([current] if current else []) + list(openings.after(now))
     used = sum(opens < done for opens, _ in following) if done else len(following)
@@ -134,6 +141,8 @@ def _windows(plan: RunPlan, seconds: float, now: float) -> dict[str, Any]:
         "needs": round(needs),
         "windows_needed": used if done else None,
         "done": iso(done) if done else None,
+        "longest_task": round(discovery.longest),
+        "longest_window": round(max((b - max(a, now) for a, b in following), default=0.0)),
     }
 
 
@@ -308,6 +317,11 @@ def _window_lines(found: dict[str, Any]) -> Iterator[str]:
     if not hours["next"]:
         yield "            none opens while the authorisation is valid"
         return
+    if hours["longest_task"] > hours["longest_window"] - STOPPING:
+        yield (
+            f"            a sweep may take {duration(hours['longest_task'])}, and no window is "
+            "that long: it may be cut off each time, and fail"
+        )
     needs = f"about {duration(hours['needs'])} of discovery and re-scan delays"
     match hours["windows_needed"]:
         case None:

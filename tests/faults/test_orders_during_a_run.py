@@ -248,6 +248,18 @@ def test_outside_of_the_windows_a_run_is_refused_with_the_time_of_the_next_one(
     assert document["windows"]["windows_needed"] == 1
 
 
+def test_check_says_when_no_window_is_long_enough_for_a_sweep(
+    portproof: Portproof, tmp_path: Path, service: Service
+) -> None:
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    path.write_text(path.read_text() + "windows: {open: [{hours: 02:00-02:01}]}\n")
+    assert "and no window is that long" in portproof("check", path).out
+    path.write_text(path.read_text().replace("02:00-02:01", "02:00-06:00"))
+    told = portproof("check", path).out
+    assert "and no window is that long" not in told
+    assert "windows     Mon-Sun 02:00-06:00; on the clock of UTC" in told
+
+
 def test_a_run_can_wait_for_its_window(
     portproof: Portproof, tmp_path: Path, service: Service
 ) -> None:

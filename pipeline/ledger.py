@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.audit import telling
@@ -320,39 +320,6 @@ class Ledger:
         )
         return self._evidence(whole, None)
 
-    def by_hosts(self, at_most: int = 20_000) -> Iterator[Evidence]:
-        """The observations of the run in parts of whole hosts, by address: flat in memory.
-
-        A part ends with the host that fills it up to ``at_most`` observations. Holes and refusals
-        are left out.
-        """
-        tasks = self.tasks()
-        by_number = {record.number: record.task for record in tasks}
-        table = schema.observations.c
-        query = (
-            select(schema.observations)
-            .join(schema.tasks, schema.tasks.c.number == table.task)
-            .where(schema.tasks.c.run == self._run)
-            .order_by(func.length(table.address), table.address, table.protocol, table.port)
-            .order_by(table.number)
-        )
-        batch = Batch(
-            number=0, targets=self._scope.targets(), protocol=Protocol.TCP, ports=PortSet()
-        )
-        part: dict[Endpoint, list[Observation]] = {}
-        count, address = 0, b""
-        with self._store.reading() as connection:
-            for found in connection.execute(query):
-                if count >= at_most and found.address != address:
-                    yield _part(batch, tasks, part)
-                    part, count = {}, 0
-                address = found.address
-                observation = _observation(found, by_number[found.task])
-                part.setdefault(observation.endpoint, []).append(observation)
-                count += 1
-        if part:
-            yield _part(batch, tasks, part)
-
     def _evidence(self, about: Batch, batch: int | None) -> Evidence:
         tasks = self.tasks(batch)
         by_number = {record.number: record.task for record in tasks}
@@ -460,13 +427,6 @@ class Ledger:
             evidence=found.evidence,
             evidence_sha256=found.evidence_sha256,
         )
-
-
-def _part(
-    batch: Batch, tasks: tuple[TaskRecord, ...], heard: dict[Endpoint, list[Observation]]
-) -> Evidence:
-    observations = {endpoint: tuple(some) for endpoint, some in heard.items()}
-    return Evidence(batch=batch, tasks=tasks, observations=observations)
 
 
 def _task_row(task: Task) -> dict[str, Any]:

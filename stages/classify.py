@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.decide.others import Known, verdicts_of_others
 from pipeline.decide.questions import verdicts
+from pipeline.importing.parts import by_hosts
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Verdict, VerdictKind
 from pipeline.store.records import RunRecord
@@ -31,11 +32,11 @@ def classify_others(store: Store, run: RunRecord) -> Mapping[VerdictKind, int]:
     Returns how many verdicts there are of each kind.
     """
     if not run.plan.decided:
-        store.save_verdicts(run.number, _of_others(Ledger(store, run)))
+        store.save_verdicts(run.number, _of_others(store, run))
     return store.count_verdicts(run.number)
 
 
-def _of_others(ledger: Ledger) -> Iterator[Verdict]:
+def _of_others(store: Store, run: RunRecord) -> Iterator[Verdict]:
     known: Known = {}
-    for part in ledger.by_hosts():
+    for part in by_hosts(store, run):
         yield from verdicts_of_others(part, known).values()

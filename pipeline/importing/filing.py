@@ -40,7 +40,7 @@ from pipeline.store.records import (
     plan_to_text,
     service_to_text,
 )
-from pipeline.store.runs import Store
+from pipeline.store.runs import INSERT_VERDICTS, Store, verdict_values
 
 UNDECIDED: Final = "the import was cut off before its verdicts were made: import it again"
 
@@ -56,11 +56,7 @@ ON CONFLICT (task, address, protocol, port) DO UPDATE
     SET banner = excluded.banner WHERE banner = '' AND excluded.banner != ''
 """
 _HOLES: Final = "INSERT INTO holes (task, address, ports, reason) VALUES (?, ?, ?, ?)"
-_VERDICTS: Final = """
-INSERT OR REPLACE INTO verdicts
-    (run, address, protocol, port, kind, reason, confidence, observations, service)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_VERDICTS: Final = INSERT_VERDICTS.replace("INSERT", "INSERT OR REPLACE", 1)
 _REFUSALS: Final = "INSERT INTO refusals (task, address, ports) VALUES (?, ?, ?)"
 
 
@@ -217,18 +213,9 @@ class _Filing(Taker):
         return self._observations
 
     def decide(self, verdict: Verdict) -> None:
-        endpoint, service = verdict.endpoint, verdict.service
-        row = (
-            self._run,
-            endpoint.address.packed,
-            endpoint.protocol.value,
-            endpoint.port,
-            verdict.kind.value,
-            verdict.reason,
-            verdict.confidence,
-            json.dumps(verdict.observations),
-            service_to_text(self._redactor.service(service) if service else None),
-        )
+        if verdict.service:
+            verdict = replace(verdict, service=self._redactor.service(verdict.service))
+        row = verdict_values(self._run, verdict)
         self._add(_VERDICTS, row)
 
     def refuse(self, question: Question, refusals: Refusals) -> None:

@@ -222,7 +222,7 @@ class Store:
 
     def save_verdicts(self, run: int, verdicts: Iterable[Verdict]) -> None:
         """Replace the verdicts of a run. What the spells hold of it is stale from then on."""
-        rows = ({"run": run, **_verdict_row(verdict)} for verdict in verdicts)
+        rows = (verdict_values(run, verdict) for verdict in verdicts)
         runs = schema.runs.c
         with self.transaction() as connection:
             connection.execute(
@@ -232,7 +232,7 @@ class Store:
             )
             connection.execute(delete(schema.verdicts).where(schema.verdicts.c.run == run))
             while some := list(islice(rows, _AT_ONCE)):
-                connection.execute(insert(schema.verdicts), some)
+                connection.exec_driver_sql(INSERT_VERDICTS, some)
 
     def count_verdicts(self, run: int) -> dict[VerdictKind, int]:
         """How many verdicts of each kind a run has; none for a kind that it has none of."""
@@ -342,15 +342,27 @@ def endpoint_of(found: Any) -> Endpoint:
     return Endpoint(address, Protocol(found["protocol"]), found["port"])
 
 
-def _verdict_row(verdict: Verdict) -> dict[str, Any]:
-    return {
-        **_endpoint_row(verdict.endpoint),
-        "kind": verdict.kind.value,
-        "reason": verdict.reason,
-        "confidence": verdict.confidence,
-        "observations": json.dumps(verdict.observations),
-        "service": service_to_text(verdict.service),
-    }
+INSERT_VERDICTS: Final = """
+INSERT INTO verdicts
+    (run, address, protocol, port, kind, reason, confidence, observations, service)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def verdict_values(run: int, verdict: Verdict) -> tuple[Any, ...]:
+    """A verdict as ``INSERT_VERDICTS`` wants it."""
+    endpoint = verdict.endpoint
+    return (
+        run,
+        address_to_bytes(endpoint.address),
+        endpoint.protocol.value,
+        endpoint.port,
+        verdict.kind.value,
+        verdict.reason,
+        verdict.confidence,
+        json.dumps(verdict.observations),
+        service_to_text(verdict.service),
+    )
 
 
 def verdict_of(found: Any) -> Verdict:

@@ -11,6 +11,7 @@ from fixtures.captures import HERE
 from pipeline.decide.coverage import Coverage
 from pipeline.importing.filing import Wanted, file_import
 from pipeline.importing.occasion import Occasion, read_occasion
+from pipeline.importing.parts import by_hosts
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Observation, RunState, TaskState
 from pipeline.parse import ParseError
@@ -78,7 +79,7 @@ def test_the_store_says_of_files_what_the_memory_says(store: Store, names: tuple
 def test_whole_hosts_come_in_parts(store: Store) -> None:
     run = filed(store, *(HERE / name for name in OCCASIONS[0]))
     ledger = Ledger(store, run)
-    parts = [part.observations for part in ledger.by_hosts(at_most=1)]
+    parts = [part.observations for part in by_hosts(store, run, at_most=1)]
     assert [len({endpoint.address for endpoint in part}) for part in parts] == [1] * len(parts)
     together = {endpoint: heard for part in parts for endpoint, heard in part.items()}
     whole = ledger.everything().observations

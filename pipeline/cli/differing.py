@@ -12,7 +12,7 @@ from pipeline.cli.edge import complain
 from pipeline.cli.options import existing_database
 from pipeline.cli.sides import file_meant, origin_of, run_meant
 from pipeline.comparing import compare_runs
-from pipeline.decide.compare import Side, compare, differences
+from pipeline.decide.compare import compare, differences
 from pipeline.decide.identity import IdentityNote, identifies, identities
 from pipeline.decide.noise import History, Wishes, sort_out
 from pipeline.errors import UsageError
@@ -76,25 +76,26 @@ def _of_files(
             wishes = wishes if engagement else _as_of(record, wishes)
             file = of_file(old, expected=(), scanned=scanned, now=now)
             return _of_halves(file, run, wishes, now)
-        file = of_file(Path(after), expected=worth_asking(run.side), scanned=scanned, now=now)
+        file = of_file(Path(after), expected=worth_asking(run), scanned=scanned, now=now)
         return _of_halves(run, file, wishes, now)
 
 
 def _of_halves(old: Half, new: Half, wishes: Wishes, now: float) -> Diff:
-    changes = compare(old.side, new.side)
-    hosts = _identified(changes)
-    sides = (_on(half.side, hosts) for half in (old, new))
+    changes: list[Change] = []
+    identified: tuple[dict[Endpoint, Verdict], dict[Endpoint, Verdict]] = ({}, {})
+    for sides in zip(old.sides, new.sides, strict=True):
+        found = compare(*sides)
+        changes += found
+        hosts = _identified(found)
+        for known, side in zip(identified, sides, strict=True):
+            known.update((e, v) for e, v in side.verdicts.items() if e.address in hosts)
     return Diff(
         before=old.origin,
         after=new.origin,
         differences=differences(old.plan, new.plan),
         found=sort_out(changes, wishes, now=now),
-        identities=identities(*sides) if hosts else (),
+        identities=identities(*identified),
     )
-
-
-def _on(side: Side, hosts: frozenset[Address]) -> dict[Endpoint, Verdict]:
-    return {e: verdict for e, verdict in side.verdicts.items() if e.address in hosts}
 
 
 def _as_of(run: RunRecord, wishes: Wishes) -> Wishes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import tee
 from pathlib import Path
 
 from pipeline import __version__
@@ -19,7 +20,7 @@ from pipeline.model import Endpoint, TaskRecord, TaskState
 from pipeline.parse import ParseError
 from pipeline.parse.formats import HEAD, FileFormat, recognise
 from pipeline.parse.packed import opened
-from pipeline.plan import RunPlan
+from pipeline.plan import ImportedFile, RunPlan
 from pipeline.render.difference import Origin
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
@@ -27,9 +28,9 @@ from pipeline.store.runs import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
-    """One side of a comparison: what it says, and how it was made."""
+    """One side of a comparison: what it says, in parts of some hosts each, and how it was made."""
 
-    side: Side
+    sides: Iterable[Side]
     plan: RunPlan
     origin: Origin
 
@@ -45,7 +46,7 @@ def of_run(store: Store, record: RunRecord, origin: Origin) -> Half:
         refused=coverage.refused,
         why=coverage.why,
     )
-    return Half(side=side, plan=record.plan, origin=origin)
+    return Half(sides=(side,), plan=record.plan, origin=origin)
 
 
 def of_file(
@@ -53,7 +54,8 @@ def of_file(
 ) -> Half:
     """A file as one occasion; of ``expected`` endpoints refusals and silence are told, too."""
     occasion = read_occasion([path], scanned=scanned, expected=expected, now=now)
-    return _half(path, occasion, _ends(occasion.evidence.tasks))
+    ends = _ends(occasion.evidence.tasks)
+    return _half(path, (_side(occasion),), occasion.files, ends)
 
 
 def of_two_files(
@@ -63,15 +65,23 @@ def of_two_files(
     if not scanned and _is_xml(before) and _is_xml(after):
         found = read_against(before, after, now=now)
         if found is not None:
-            old, new = found
-            return _half(before, *old), _half(after, *new)
+            old, new = tee(found.parts)
+            return (
+                _half(before, (_side(p) for p, _ in old), (found.before.file,), found.before.ends),
+                _half(after, (_side(p) for _, p in new), (found.after.file,), found.after.ends),
+            )
     first = of_file(before, expected=(), scanned=scanned, now=now)
-    return first, of_file(after, expected=worth_asking(first.side), scanned=scanned, now=now)
+    return first, of_file(after, expected=worth_asking(first), scanned=scanned, now=now)
 
 
-def worth_asking(side: Side) -> list[Endpoint]:
+def worth_asking(half: Half) -> list[Endpoint]:
     """The endpoints on which the other side has to have an answer of its own."""
-    return [e for e, verdict in side.verdicts.items() if verdict.kind not in GONE]
+    return [
+        endpoint
+        for side in half.sides
+        for endpoint, verdict in side.verdicts.items()
+        if verdict.kind not in GONE
+    ]
 
 
 def _is_xml(path: Path) -> bool:
@@ -82,24 +92,28 @@ def _is_xml(path: Path) -> bool:
         return False  # whoever reads it says what is wrong, and where
 
 
-def _half(path: Path, occasion: Occasion, ends: Sequence[Ended]) -> Half:
-    plan = plan_of(
-        ends, occasion.files, engagement="", client="", version=__version__, previous=None
-    )
+def _side(occasion: Occasion) -> Side:
     evidence = occasion.evidence
     coverage = Coverage(evidence.tasks, evidence.holes, evidence.refusals)
-    side = Side(
+    return Side(
         verdicts=occasion.verdicts,
         asked=coverage.asked,
         refused=coverage.refused,
         why=coverage.why,
     )
-    problem = "; ".join(file.problem for file in occasion.files if file.problem)
-    origin = origin_of_plan(str(path), occasion.started, plan, problem)
+
+
+def _half(
+    path: Path, sides: Iterable[Side], files: Sequence[ImportedFile], ends: Sequence[Ended]
+) -> Half:
+    plan = plan_of(ends, files, engagement="", client="", version=__version__, previous=None)
+    problem = "; ".join(file.problem for file in files if file.problem)
+    started = min((f.started for f in files if f.started is not None), default=None)
+    origin = origin_of_plan(str(path), started, plan, problem)
     if not any(ended.ports for ended in ends):
         unknown = "it does not tell what was asked, so nothing follows from what is not in it"
         origin = replace(origin, problem="; ".join(filter(None, (problem, unknown))))
-    return Half(side=side, plan=plan, origin=origin)
+    return Half(sides=sides, plan=plan, origin=origin)
 
 
 def _ends(tasks: Iterable[TaskRecord]) -> list[Ended]:

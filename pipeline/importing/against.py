@@ -3,38 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
+from pipeline.addresses import AddressSet
 from pipeline.decide.others import verdicts_of_others
 from pipeline.importing.arguments import targets_of
 from pipeline.importing.hosts import Hosts
 from pipeline.importing.occasion import Gathering, Occasion
 from pipeline.importing.question import Ended, Interest, Named
 from pipeline.importing.reading import problem_of, said_by
-from pipeline.model import Endpoint, PortState, Purpose
-from pipeline.parse.differing import DifferingHost, FileFacts, differing_hosts
+from pipeline.model import Endpoint, PortState
+from pipeline.parse.differing import Differing, DifferingHost, FileFacts, differing_hosts
 from pipeline.parse.nmap_xml import HostResult
-from pipeline.render.nmap_scripts import is_ours
+from pipeline.plan import ImportedFile
+
+AT_ONCE: Final = 2_000
+"""Hosts of which evidence and verdicts are held at a time."""
 
 
-def read_against(
-    before: Path, after: Path, *, now: float
-) -> tuple[tuple[Occasion, tuple[Ended, ...]], tuple[Occasion, tuple[Ended, ...]]] | None:
-    """Two occasions without what both files say alike, each with all that its file asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one of the two files says about itself, and what it asked as a whole."""
 
-    ``None`` unless both are nmap's own: ours bring verdicts along. Raises ``ParseError`` and
-    ``OSError``.
+    file: ImportedFile
+    ends: tuple[Ended, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """Two files, and what they do not say alike, some hosts at a time."""
+
+    before: Said
+    after: Said
+    parts: Iterator[tuple[Occasion, Occasion]]
+
+
+def read_against(before: Path, after: Path, *, now: float) -> Against | None:
+    """Read two files for what differs; ``parts`` reads them once more.
+
+    ``None`` unless both are nmap's own. Raises ``ParseError`` and ``OSError``.
     """
     found = differing_hosts(before, after)
-    runs = (found.before.run, found.after.run)
-    if any(run.scanner != "nmap" or is_ours(run.arguments) for run in runs):
+    if {found.before.run.scanner, found.after.run.scanner} != {"nmap"}:
         return None
-    hosts = tuple(found)
-    named = Named.of(endpoint for host in hosts for endpoint in _open(host))
-    old = _half(before, found.before, [h for host in hosts for h in host.before], Named(), now)
-    new = _half(after, found.after, [h for host in hosts for h in host.after], named, now)
-    return old, new
+    old, new = _said(before, found.before, now), _said(after, found.after, now)
+    return Against(before=old, after=new, parts=_parts(found, old, new, now))
+
+
+def _parts(
+    found: Differing, old: Said, new: Said, now: float
+) -> Iterator[tuple[Occasion, Occasion]]:
+    waiting = iter(found)
+    while hosts := tuple(islice(waiting, AT_ONCE)):
+        named = Named.of(endpoint for host in hosts for endpoint in _open(host))
+        then = [result for host in hosts for result in host.before]
+        later = [result for host in hosts for result in host.after]
+        yield (
+            _occasion(old, found.before, then, Named(), now),
+            _occasion(new, found.after, later, named, now),
+        )
 
 
 def _open(host: DifferingHost) -> Iterator[Endpoint]:
@@ -44,27 +74,26 @@ def _open(host: DifferingHost) -> Iterator[Endpoint]:
                 yield Endpoint(result.address, port.protocol, port.port)
 
 
-def _half(
-    path: Path, facts: FileFacts, results: list[HostResult], expected: Named, now: float
-) -> tuple[Occasion, tuple[Ended, ...]]:
+def _said(path: Path, facts: FileFacts, now: float) -> Said:
     run = facts.run
     said = said_by(run, problem_of(run))
+    gathered = Gathering()
+    Hosts(1, run, gathered, Interest(), now).finish(run, cut_off="", wanted=AddressSet())
+    whole = facts.hosts - facts.down
+    return Said(
+        file=replace(said, name=path.name, format="nmap XML"),
+        ends=tuple(replace(ended, addresses=whole) for ended in gathered.ends),
+    )
+
+
+def _occasion(
+    said: Said, facts: FileFacts, results: list[HostResult], expected: Named, now: float
+) -> Occasion:
+    run = facts.run
     gathered = Gathering()
     hosts = Hosts(1, run, gathered, Interest(expected=expected), now)
     for result in results:
         hosts.take(result)
-    hosts.finish(run, cut_off=said.problem, wanted=targets_of(run.arguments))
+    hosts.finish(run, cut_off=said.file.problem, wanted=targets_of(run.arguments))
     evidence = gathered.evidence()
-    occasion = Occasion(
-        files=(replace(said, name=path.name, format="nmap XML"),),
-        evidence=evidence,
-        verdicts=verdicts_of_others(evidence),
-    )
-    whole = facts.hosts - facts.down
-    # Of version probes only those of the hosts in here are known: they say nothing of the file.
-    ends = tuple(
-        replace(ended, addresses=whole)
-        for ended in gathered.ends
-        if ended.question.purpose is Purpose.SWEEP and not ended.outcome
-    )
-    return occasion, ends
+    return Occasion(files=(said.file,), evidence=evidence, verdicts=verdicts_of_others(evidence))

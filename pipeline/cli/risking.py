@@ -89,12 +89,12 @@ def _lines(
     for name, value in _facts(facts).items():
         yield f"  {name.replace('_', ' ')}: {visible(str(value), 200)}"
     yield f"risk policy {visible(policy.version, 120)}: {counted(len(policy.rules), 'rule')}"
-    decided = {risk.rule for risk in risks}
+    decides = "decides" if risks else "would decide"  # nothing is open there
     for concern, fits in found.items():
         looked = sum(rule.concern is concern for rule in policy.rules)
         yield f"about the {concern}: {counted(looked, 'rule')} looked at, {len(fits)} matched"
         for fit in fits:
-            mark = "decides" if fit.rule.id in decided else "gives way"
+            mark = decides if fit is fits[0] else "gives way"
             whose = ", of the engagement" if fit.rule.own else ""
             because = visible("; ".join(fit.because), 300)
             yield f"  {mark}: {fit.rule.id} ({visible(fit.rule.where, 200)}{whose})"

@@ -82,6 +82,16 @@ def test_what_the_network_said_cannot_disturb_the_terminal(
     assert not set("\x1b\u202e\x9b") & set(said.out)
 
 
+def test_what_is_not_open_has_no_risk_whatever_matches(
+    portproof: Portproof, finished: Path, endpoint: str
+) -> None:
+    with sqlite3.connect(finished / "portproof.db") as store:
+        store.execute("UPDATE verdicts SET kind = 'artefact'")
+    said = portproof("risk", "explain", endpoint, "--workspace", finished)
+    assert "  would decide: unknown-service" in said.out
+    assert said.out.splitlines()[-1].startswith("=> no risk: the verdict is artefact")
+
+
 def test_an_endpoint_without_a_verdict_is_no_crash(portproof: Portproof, finished: Path) -> None:
     said = portproof("risk", "explain", "127.0.0.1:9", "--workspace", finished)
     assert said.code == ExitCode.FAILED

@@ -34,7 +34,7 @@ format: setup  ## Let ruff format the tree
 	$(BIN)/ruff check --fix .
 
 test: check  ## All checks and tests, the network lab included (as root)
-	$(BIN)/python -m pytest -m 'not soak' --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -m 'not soak' --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 soak: setup  ## The long repetitions: 25 runs killed at random moments
 	$(BIN)/python -m pytest -m soak $(PYTEST)

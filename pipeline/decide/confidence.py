@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -72,8 +73,22 @@ def posterior(
     said; and whether the TTLs of this endpoint's answers say that they come from nearer than those
     of the rest of the host (``None``: nothing to compare).
     """
+    # Sums of floats depend on their order, so the answers need one of their own.
+    answers = tuple(sorted(answers_in(observations, control_banners).items()))
+    return _posterior(answers, controls_open, controls_refused, controls_silent, ttl_nearer)
+
+
+# A million endpoints have a few dozen different answers among them.
+@lru_cache(maxsize=4096)
+def _posterior(
+    answers: tuple[tuple[tuple[Method, Heard], int], ...],
+    controls_open: int,
+    controls_refused: int,
+    controls_silent: int,
+    ttl_nearer: bool | None,
+) -> Mapping[Hypothesis, float]:
     weights = _log_prior()
-    _weigh_answers(weights, answers_in(observations, control_banners))
+    _weigh_answers(weights, answers)
     for heard, count in (
         (Heard.OPEN, controls_open),
         (Heard.REFUSED, controls_refused),
@@ -147,12 +162,12 @@ def _log_prior() -> dict[Explanation, float]:
     return {explanation: math.log(share) for explanation, share in PRIOR.chances.items()}
 
 
-def _weigh_answers(weights: dict[Explanation, float], answers: Answers) -> None:
-    answered = {method for method, heard in answers if heard is not Heard.SILENT}
+def _weigh_answers(
+    weights: dict[Explanation, float], answers: Collection[tuple[tuple[Method, Heard], int]]
+) -> None:
+    answered = {method for (method, heard), _ in answers if heard is not Heard.SILENT}
     silences = 0
-    # Sums of floats depend on their order, so the answers need one of their own.
-    for method, heard in sorted(answers):
-        occasions = answers[method, heard]
+    for (method, heard), occasions in answers:
         if heard is Heard.SILENT:
             silences += occasions if method not in answered else 0
         else:

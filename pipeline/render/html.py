@@ -25,7 +25,7 @@ from pipeline.render.deviations import DEVIATIONS
 from pipeline.render.document import RunDocument
 from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
-from pipeline.render.inventory import inventory
+from pipeline.render.inventory import contents_told, embedded
 from pipeline.render.method import methods_used
 from pipeline.render.references import citation, cited
 from pipeline.render.risks import (
@@ -52,6 +52,8 @@ from pipeline.render.words import (
 )
 from pipeline.resources import folder, read_text
 
+_STYLES: Final = ("report.css", "inventory.css")
+_SCRIPTS: Final = ("endpoints.js", "inventory.js", "report.js")
 _FINDINGS_TOLD: Final = 1000
 _CHANGES_TOLD: Final = 200
 _ROWS_TOLD: Final = 200
@@ -63,8 +65,7 @@ _OUTPUT_LINES: Final = 60
 
 def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPLANATIONS) -> str:
     """The report. Same document, same text; ``explanations`` are sentences by reason code."""
-    style = read_text("templates", "report/report.css")
-    script = read_text("templates", "report/report.js")
+    style, script = _joined(_STYLES), _joined(_SCRIPTS)
     groups = group(
         document.findings,
         at_most=_FINDINGS_TOLD,
@@ -87,7 +88,8 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
         **_trends(document),
         "methods": methods_used(document.tasks),
-        "inventory": inventory(document.findings),
+        "inventory": embedded(document.findings),
+        "inventory_told": contents_told(document.findings),
         "reasons": _reasons(document, explanations),
         "documented": explanations.keys(),
         "would_change": {c: w for c, w in WOULD_CHANGE.items() if c in explanations},
@@ -107,6 +109,11 @@ def _trends(document: RunDocument) -> dict[str, Any]:
         "trend_line": {"line": drawn, "width": WIDTH, "height": HEIGHT} if drawn else None,
         "stays": stays_told(told.stays) if told else (),
     }
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    """Our own files as one text: one element, and so one hash."""
+    return "\n".join(read_text("templates", f"report/{name}") for name in names)
 
 
 def _policy(style: str, script: str) -> str:

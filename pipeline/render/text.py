@@ -90,6 +90,11 @@ def minute(time: float) -> str:
     return f"{_utc(time):%Y-%m-%d %H:%M}"
 
 
+def day(time: float) -> str:
+    """``2026-11-03``, UTC."""
+    return f"{_utc(time):%Y-%m-%d}"
+
+
 def iso(time: float) -> str:
     """``2026-11-03T02:00:05.123Z``: RFC 3339, always with milliseconds, so that texts sort."""
     moment = _utc(time)

@@ -613,8 +613,11 @@ def tarpit(ports: int = 20_000) -> RunDocument:
     return replace(EMPTY, ports="all", port_count=65_535, findings=(real, *answering))
 
 
-def large(endpoints: int = 100_000) -> RunDocument:
-    """As many endpoints as a /16 may have, with everything in them that compresses badly."""
+def large(endpoints: int = 100_000, *, heard: bool = True) -> RunDocument:
+    """As many endpoints as a /16 may have, with everything in them that compresses badly.
+
+    Unless ``heard``, without the observations, which take longest to make.
+    """
     services = tuple(
         Service(name="http", product=f"product {n}", version=f"{n % 9}.{n % 31}.{n % 7}")
         for n in range(3_000)
@@ -639,7 +642,9 @@ def large(endpoints: int = 100_000) -> RunDocument:
                     discovered(where, n / 50),
                     seen(where, Method.NMAP_SYN, after=60 + n / 40),
                     seen(where, Method.HANDSHAKE, after=90 + n / 40, aftermath=Aftermath.DATA),
-                ),
+                )
+                if heard
+                else (),
             )
         )
     return replace(EMPTY, addresses=65_536, findings=tuple(findings))

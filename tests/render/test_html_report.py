@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -61,6 +62,8 @@ def page_of(document: RunDocument) -> Page:
 
 def inventory_of(page: Page) -> Any:
     (data,) = [e for e in page.named("script") if e.attributes.get("id") == "inventory-data"]
+    if data.attributes.get("data-packed") == "deflate":
+        return json.loads(zlib.decompress(b64decode(data.text)))
     return json.loads(data.text)
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import random
 import re
+import zlib
+from base64 import b64decode
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -27,7 +30,7 @@ from pipeline.render.hosts import (
     network_sentences,
     unbelieved,
 )
-from pipeline.render.inventory import evidence_in_short, inventory
+from pipeline.render.inventory import contents_told, embedded, evidence_in_short, inventory
 from pipeline.render.method import methods_used
 from pipeline.render.summary import summarise
 from pipeline.render.words import (
@@ -366,6 +369,26 @@ def test_the_words_of_a_column_stand_in_the_order_in_which_they_sort() -> None:
     assert words["address"] == ["10.80.1.9", "10.80.1.10", "2001:db8::1"]
     assert words["verdict"] == ["confirmed", "unknown"]
     assert words["service"] == ["ssh OpenSSH 9.2p1 Debian 2+deb12u3", "ssl/http nginx 1.25.3", ""]
+
+
+def test_a_long_inventory_is_packed_and_a_short_one_is_not() -> None:
+    short, long = d.small().findings, d.large(5_000, heard=False).findings
+    assert embedded(short).plain == inventory(short)
+    assert embedded(short).packed == ""
+    packed = embedded(long)
+    assert packed.plain is None
+    assert json.loads(zlib.decompress(b64decode(packed.packed))) == inventory(long)
+
+
+def test_the_inventory_names_hosts_and_tells_since_when_they_are_known() -> None:
+    data = inventory(d.small().findings)
+    assert data["words"]["names"] == ["www.example.test", ""]
+    assert data["words"]["first"] == ["2026-10-13", "2026-11-03", ""]
+
+
+def test_what_the_table_has_is_told_in_words() -> None:
+    found = [d.likely("10.80.1.9:80"), d.likely("10.80.1.9:81"), d.unknown("10.80.1.7:80")]
+    assert contents_told(found) == "3 on 2 hosts (2 likely and 1 unknown)"
 
 
 def test_evidence_in_short_is_in_time_order_and_counts_repetitions() -> None:

@@ -1,0 +1,278 @@
+"""The report as its reader has it: opened from disk in a real browser.
+
+Every page is watched: no word on the console, no request but for the file, no dialog, no violation
+of the policy (see ``conftest.py``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pipeline.model import Service
+from pipeline.render.document import RunDocument
+from tests.browser.conftest import Opener, Watched
+from tests.render import documents
+from tests.render.judged import ATTACKED, judged
+
+Written = Callable[[RunDocument, str], Path]
+MANY: Final = 100_000
+PAPER: Final = 672
+"""CSS pixels between the margins of A4: 178 mm at 96 to the inch."""
+
+
+@pytest.fixture(scope="session")
+def small(written: Written) -> Path:
+    return written(judged(documents.small()), "small")
+
+
+@pytest.fixture(scope="session")
+def large(written: Written) -> Path:
+    return written(documents.large(MANY, heard=False), "large")
+
+
+def clipped(page: Watched) -> list[str]:
+    """What sticks out of the page to the right, and cannot be scrolled to within its box."""
+    found: list[str] = page.page.evaluate(
+        """() => [...document.querySelectorAll("main table, main pre, main svg, main article")]
+        .filter((each) => each.checkVisibility())
+        .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+        .filter((each) => !each.closest(".scroller, .wide"))
+        .map((each) => each.outerHTML.slice(0, 80))"""
+    )
+    return found
+
+
+# What is seen
+
+
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(
+    opened: Opener, small: Path, width: str, scheme: str
+) -> None:
+    page = opened(small, width=width, scheme=scheme)
+    page.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    found = Axe().run(page.page, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(e["id"], e["nodes"][0]["html"][:200]) for e in serious] == []
+    assert clipped(page) == []
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_follows_the_reader_from_light_to_dark(opened: Opener, small: Path) -> None:
+    page = opened(small).page
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    light = ground()
+    page.emulate_media(color_scheme="dark")
+    assert (light, ground()) == ("rgb(255, 255, 255)", "rgb(18, 24, 31)")
+
+
+def test_no_table_is_cut_on_paper(opened: Opener, small: Path) -> None:
+    page = opened(small)
+    paper = page.page.pdf(format="A4", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) >= 3
+    page.page.set_viewport_size({"width": PAPER, "height": 900})
+    page.page.emulate_media(media="print")
+    cut = page.page.evaluate(
+        f"""[...document.querySelectorAll("main table, main pre, main svg")]
+        .filter((each) => each.checkVisibility())
+        .filter((each) => each.getBoundingClientRect().right > {PAPER} + 1)
+        .map((each) => each.outerHTML.slice(0, 80))"""
+    )
+    assert cut == []
+    assert page.page.locator("#inventory .on-paper").is_visible()
+    assert not page.page.locator("#inventory-table").is_visible()
+
+
+def test_without_scripts_the_findings_are_there_and_the_table_is_told(
+    browser: Any, small: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    try:
+        page = context.new_page()
+        page.goto(small.as_uri())
+        assert page.locator("article.finding").first.is_visible()
+        told = page.locator("#inventory").inner_text()
+        assert "40 on 10 hosts (3 confirmed, 1 likely" in told
+        assert "For each endpoint it has the address" in told
+    finally:
+        context.close()
+
+
+# The table
+
+
+def test_a_hundred_thousand_rows_are_filtered_sorted_and_found(opened: Opener, large: Path) -> None:
+    page = opened(large)
+    grid = page.page.locator("[role=grid]")
+    assert page.status == "100,000 of 100,000"
+    assert grid.get_attribute("aria-rowcount") == "100002"
+    assert len(page.rows) < 60
+    page.page.get_by_label("Filter by port").fill("22,3389-4000")
+    assert page.status == "40,000 of 100,000"
+    page.page.get_by_label("Filter by verdict").select_option(label="likely")
+    assert page.status == "5,000 of 100,000"
+    assert {(row[1], row[2]) for row in page.rows} <= {("22", "likely"), ("3389", "likely")}
+    page.page.get_by_role("button", name="Address").dblclick()
+    assert page.page.locator("[aria-sort=descending]").inner_text() == "Address"
+    addresses = [tuple(map(int, row[0].split("."))) for row in page.rows]
+    assert addresses == sorted(addresses, reverse=True)
+    page.page.get_by_label("Filter by port").fill("no port")
+    assert page.page.locator("[aria-invalid=true]").count() == 1
+    page.search("no such word anywhere")
+    assert page.status == "0 of 100,000"
+    page.page.get_by_role("button", name="Clear").click()
+    page.search("10.80.3.7:443")
+    assert page.status == "1 of 100,000"
+    assert page.rows[0][:2] == ["10.80.3.7", "443"]
+
+
+def test_a_link_leads_to_a_row_and_another_to_a_finding(opened: Opener, large: Path) -> None:
+    page = opened(large, "#row-10.80.50.7-443-tcp")
+    row = page.page.locator("tr[aria-current]")
+    row.wait_for()
+    assert row.locator("td").nth(1).inner_text() == "10.80.50.7"
+    assert row.bounding_box() is not None
+    assert page.page.evaluate("document.activeElement.closest('tr').ariaCurrent") == "true"
+    page.page.evaluate("location.hash = '10.80.50.7-80-tcp'")
+    page.page.wait_for_function(
+        "document.querySelector('tr[aria-current]').cells[2].textContent === '80'"
+    )
+    page.page.evaluate("location.hash = 'row-10.99.0.1-80-tcp'")
+    page.page.wait_for_function(
+        "document.getElementById('inventory-status').textContent.includes('no verdict')"
+    )
+    address = page.page.locator("td.address a").first
+    page.page.evaluate("location.hash = 'row-10.80.0.0-22-tcp'")
+    address.wait_for()
+    assert address.get_attribute("href") == "#10.80.0.0-22-tcp"
+    address.click()
+    assert page.page.locator("[id='10.80.0.0-22-tcp'] details").get_attribute("open") is not None
+
+
+def test_the_grid_is_walked_and_rows_are_selected_by_keys(opened: Opener, large: Path) -> None:
+    page = opened(large)
+    press = page.page.keyboard.press
+
+    def where() -> tuple[str, int]:
+        place: list[Any] = page.page.evaluate(
+            "[document.activeElement.closest('tr').ariaRowIndex, document.activeElement.cellIndex]"
+        )
+        return place[0], place[1]
+
+    assert page.page.locator("tbody td[tabindex='0']").count() == 1
+    page.page.locator("tbody td[tabindex='0']").focus()
+    assert where() == ("3", 0)
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        press(key)
+    assert where() == ("4", 2)
+    press("Space")
+    press("Control+End")
+    assert where()[0] == "100002"
+    press("Space")
+    assert page.status == "100,000 of 100,000, 2 selected"
+    press("Control+Home")
+    assert where() == ("3", 0)
+    press("PageDown")
+    assert int(where()[0]) > 5
+    press("Control+a")
+    assert page.status == "100,000 of 100,000, 100,000 selected"
+    press("Control+Home")
+    press("ArrowRight")
+    press("Enter")
+    assert page.page.evaluate("location.hash") == "#10.80.0.0-22-tcp"
+
+
+def saved(page: Watched) -> list[list[str]]:
+    with page.page.expect_download() as download:
+        page.page.get_by_role("button", name="Save as CSV").click()
+    text = download.value.path().read_bytes().decode("utf-8-sig")
+    assert text.count("\r\n") == text.count("\n")
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_what_is_selected_is_copied_and_saved_without_formulas(
+    opened: Opener, written: Written
+) -> None:
+    formulas = ("=1+1", "@x", "+cmd", '-2"3', "plain, text")
+    found = tuple(
+        documents.confirmed(f"10.80.1.{n}:80", Service(name=text, method="probed"), "x")
+        for n, text in enumerate(formulas, 1)
+    )
+    page = opened(written(replace(documents.EMPTY, findings=found), "formulas"))
+    page.page.get_by_text("Columns", exact=True).click()
+    for name in ("Confidence", "Reason", "Evidence", "Protocol"):
+        page.page.locator("#inventory-columns").get_by_label(name).uncheck()
+    assert saved(page) == [
+        ["Address", "Port", "Verdict", "Service"],
+        *(
+            [f"10.80.1.{n}", "80", "confirmed", text if n == 5 else f"'{text}"]
+            for n, text in enumerate(formulas, 1)
+        ),
+    ]
+    page.page.get_by_label("Select 10.80.1.5:80/tcp").check()
+    assert page.status == "5 of 5, 1 selected"
+    assert len(saved(page)) == 2
+    page.page.get_by_role("button", name="Copy").click()
+    assert page.status == "1 copied"
+    page.search("")
+    page.page.locator("#inventory-search").press("Control+v")
+    assert "10.80.1.5 80 confirmed plain, text" in re.sub(
+        r"\s+", " ", page.page.locator("#inventory-search").input_value()
+    )
+
+
+# Runs that are out of the ordinary
+
+
+def test_an_attack_in_every_text_does_nothing_and_is_shown(
+    opened: Opener, written: Written
+) -> None:
+    page = opened(written(judged(documents.hostile(), ATTACKED), "hostile"))
+    page.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    services = [row[4] for row in page.rows]
+    assert any(text.startswith("<script>alert(1)</script>") for text in services)
+    assert any('"><img src=x onerror=alert(1)>' in text for text in services)
+    assert any("{{7*7}}" in text for text in services)
+    assert any("\\x1b[2J" in text for text in services)
+    assert any("\\u202egnp.exe" in text for text in services)
+    assert max(map(len, services)) < 140
+    assert page.page.locator("main img, main script:not([type]), [onerror]").count() == 0
+    assert clipped(page) == []
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "status"),
+    [
+        ("cut-short", documents.cut_short(), "2 of 2"),
+        ("one-host", replace(documents.EMPTY, findings=documents.small().findings[:1]), "1 of 1"),
+        ("tarpit", documents.tarpit(), "20,001 of 20,001"),
+    ],
+)
+def test_few_rows_and_many_of_one_host_read_sensibly(
+    opened: Opener, written: Written, name: str, document: RunDocument, status: str
+) -> None:
+    page = opened(written(document, name), width="narrow")
+    assert page.status == status
+    assert page.rows[0][:3] == ["10.80.1.7", "22", "confirmed"]
+    assert clipped(page) == []
+
+
+def test_a_run_that_found_nothing_has_no_table_and_no_error(
+    opened: Opener, written: Written
+) -> None:
+    page = opened(written(documents.EMPTY, "empty"), "#row-10.80.1.7-22-tcp")
+    assert page.page.locator("#inventory").inner_text().endswith("There is nothing to list.")

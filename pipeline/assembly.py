@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from pipeline.addresses import Address, AddressSet
+from pipeline.addresses import Address, AddressSet, parse_address
 from pipeline.assessing import judgement, with_risks
+from pipeline.decide.assets import Assets, disagreements
 from pipeline.decide.baseline import acted_on
 from pipeline.decide.compare import Side
 from pipeline.decide.coverage import Coverage
@@ -34,6 +35,7 @@ from pipeline.model import (
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
 from pipeline.render.document import (
+    AssetsTold,
     AuditHead,
     Completeness,
     Deviations,
@@ -42,6 +44,7 @@ from pipeline.render.document import (
     Gap,
     RunDocument,
 )
+from pipeline.store.inventories import inventory_of
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.store.spells import histories, occasions
@@ -55,11 +58,17 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     comparison = store.comparison(run.number)
     told, opened = _history(store, run)
     changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
+    assets = assets_of(store, plan)
     found = tuple(
-        replace(finding, first_seen=_first_seen(finding.verdict, run, opened))
+        replace(
+            finding,
+            first_seen=_first_seen(finding.verdict, run, opened),
+            asset=assets.of(finding.verdict.endpoint.address) if assets else None,
+        )
         for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
     )
     judged_by = judgement(plan)
+    side = _side(store, run, evidence, known)
     return RunDocument(
         run=run.id,
         client=plan.client,
@@ -94,7 +103,8 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         refusals=evidence.refusals,
         risk_policy=judged_by.policy.version,
         risk_note=judged_by.note,
-        deviations=_deviations(store, run, evidence, known),
+        deviations=_deviations(run, side),
+        assets=_assets_told(run, assets, side),
         act_on=plan.act_on,
         against_baseline=plan.against_baseline,
         baseline_run=plan.against_baseline and plan.baseline_run is not None,
@@ -146,25 +156,48 @@ def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
     return None
 
 
-def _deviations(
-    store: Store, run: RunRecord, evidence: Evidence, known: Neighbourhoods
-) -> Deviations | None:
-    expected = run.plan.expected
-    if expected is None or run.state is not RunState.COMPLETE:
-        return None
+def _side(store: Store, run: RunRecord, evidence: Evidence, known: Neighbourhoods) -> Side:
+    """The run as something to hold against a list of what should be."""
     coverage = Coverage(evidence.tasks, evidence.holes, evidence.refusals)
     turned = {r.address for r in known.hosts if Doubt.TURNED_US_AWAY in r.doubts}
-    found = Side(
+    return Side(
         verdicts=store.verdicts(run.number),
         asked=coverage.asked,
         # A host that turned us away refused more than what is closed.
         refused=lambda e: e.address not in turned and coverage.refused(e),
         why=coverage.why,
     )
+
+
+def _deviations(run: RunRecord, side: Side) -> Deviations | None:
+    expected = run.plan.expected
+    if expected is None or run.state is not RunState.COMPLETE:
+        return None
     return Deviations(
         file=expected.file,
         sha256=expected.sha256,
-        changes=deviations(expected, found, within=run.plan.scope.admitted),
+        changes=deviations(expected, side, within=run.plan.scope.admitted),
+    )
+
+
+def assets_of(store: Store, plan: RunPlan) -> Assets | None:
+    """The inventory of a run, to be asked by address; ``None`` where it has none."""
+    inventory = inventory_of(store, plan)
+    if inventory is None:
+        return None
+    names = {name: tuple(map(parse_address, found)) for name, found in plan.names}
+    return Assets(inventory, names)
+
+
+def _assets_told(run: RunRecord, assets: Assets | None, side: Side) -> AssetsTold | None:
+    if assets is None:
+        return None
+    complete = run.state is RunState.COMPLETE
+    within = run.plan.scope.admitted
+    return AssetsTold(
+        sources=run.plan.assets,
+        sha256=run.plan.inventory_sha256,
+        disagreements=disagreements(assets, side, within=within) if complete else None,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.decide import reasons
+from pipeline.decide.assets import Asset
 from pipeline.decide.certificate import flaws
 from pipeline.decide.risk import Risk, assess, proof
 from pipeline.decide.risk_rules import Facts, RiskPolicy, ZoneEntry, position
@@ -46,7 +47,7 @@ def with_risks(
         if proof(finding.verdict.kind) is None:
             told.append(finding)
             continue
-        facts = facts_of(finding.verdict, judged_by.zones, now=now)
+        facts = facts_of(finding.verdict, judged_by.zones, now=now, asset=finding.asset)
         told.append(replace(finding, risks=assessed(facts)))
     return tuple(told)
 
@@ -69,7 +70,9 @@ def _remembering(policy: RiskPolicy) -> Callable[[Facts], tuple[Risk, ...]]:
     return assessed
 
 
-def facts_of(verdict: Verdict, zones: tuple[ZoneEntry, ...], *, now: float) -> Facts:
+def facts_of(
+    verdict: Verdict, zones: tuple[ZoneEntry, ...], *, now: float, asset: Asset | None = None
+) -> Facts:
     """What rules may know about an endpoint."""
     service = verdict.service
     scripts = dict(service.scripts) if service else {}
@@ -82,7 +85,12 @@ def facts_of(verdict: Verdict, zones: tuple[ZoneEntry, ...], *, now: float) -> F
         flaws=flaws(certificate, now=now) if certificate else frozenset(),
         # Not where there is a certificate: that may have come after STARTTLS.
         tls=service is not None and service.tunnel == "ssl",
-        position=position(verdict.endpoint.address, zones),
+        position=position(
+            verdict.endpoint.address,
+            zones,
+            zone=asset.zone if asset else None,
+            criticality=asset.criticality if asset else None,
+        ),
         understood=verdict.reason == reasons.ANSWERED_IN_PROTOCOL,
     )
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
+from pipeline.decide.inventory import AssetSource
 from pipeline.decide.pace import Ceilings
 from pipeline.model import ChangeKind, Method
 from pipeline.ports import PortSet
@@ -168,6 +169,10 @@ class RunPlan:
     act_on: tuple[ChangeKind, ...] = ACT_ON
     against_baseline: bool = False
     baseline_run: int | None = None
+    assets: tuple[AssetSource, ...] = ()
+    """Where the inventory of assets was read from."""
+    inventory_sha256: str = ""
+    """That of the entries of the inventory, by which the store has them; empty without one."""
 
     @property
     def scope(self) -> Scope:

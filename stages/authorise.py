@@ -77,6 +77,7 @@ def authorise(
         openings=openings_of(engagement, now),
         windows=described(engagement.hours),
         expected=engagement.expected,
+        assets=engagement.inventory.sources,
         act_on=engagement.act_on,
         against_baseline=engagement.against_baseline,
     )

@@ -39,7 +39,21 @@ def plan_of(run: str, plan: RunPlan, plan_sha256: str) -> Facts:
         "signing": bool(plan.signing_key),
         "previous_run": plan.previous_run,
         "notes": list(plan.notes),
+        **_assets_of(plan),
         **tools_of(plan.portproof_version, plan.tools),
+    }
+
+
+def _assets_of(plan: RunPlan) -> Facts:
+    """Where assets were listed, with the hash of each source and that of what was read."""
+    if not plan.assets:
+        return {}
+    return {
+        "assets": [
+            {"name": s.name, "kind": s.kind, "sha256": s.sha256, "entries": s.entries}
+            for s in plan.assets
+        ],
+        "inventory_sha256": plan.inventory_sha256,
     }
 
 

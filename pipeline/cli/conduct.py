@@ -44,6 +44,7 @@ from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
 from pipeline.render.text import minute, visible
+from pipeline.store.inventories import file_inventory
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import raise_open_files, survey
@@ -156,6 +157,7 @@ def start(
         try_key(engagement.signing_key)
     if engagement.against_baseline:
         plan = measured(plan, store)
+    plan = replace(plan, inventory_sha256=file_inventory(store, engagement.inventory))
     run = store.create_run(plan, run_id=new_run_id(now), now=now)
     _file_batches(run, store, engagement.canaries)
     return run

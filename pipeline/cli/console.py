@@ -32,6 +32,7 @@ _ALWAYS = frozenset(
         "recovered",
         "not covered",
         "deviation",
+        "asset",
     }
 )
 _RECENT = 6

@@ -26,7 +26,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.text import counted, duration, iso, listed
+from pipeline.render.text import counted, duration, iso, listed, visible
 from pipeline.tools import masscan
 from pipeline.tools.nmap import packets_per_probe
 from pipeline.vantage import survey
@@ -113,6 +113,10 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
         "methods": list(dict.fromkeys((*discovery.methods, *_methods(plan.policy)))),
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
+        "assets": [
+            {"name": s.name, "kind": s.kind, "entries": s.entries, "note": s.note}
+            for s in plan.assets
+        ],
         "stopped": stopped,
         "windows": _windows(plan, discovery, now) if plan.windows else None,
         "canary_ports": str(discovery.canaries),
@@ -279,6 +283,10 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"methods     {', '.join(found['methods'])}"
     yield f"re-scans    {'after ' + ', '.join(delays) if delays else 'none'}"
     yield from _window_lines(found)
+    for source in found["assets"]:
+        size = counted(source["entries"], "entry", "entries")
+        note = f"; {visible(source['note'], 200)}" if source["note"] else ""
+        yield f"assets      {visible(source['name'], 80)} ({source['kind']}): {size}{note}"
     for note in found["notes"]:
         yield f"note        {note}"
     if found["stopped"]:

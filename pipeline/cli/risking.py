@@ -39,6 +39,7 @@ def explain(
     """Tell which risk rules match an endpoint of a run, and which of them decide."""
     import json
 
+    from pipeline.assembly import assets_of
     from pipeline.assessing import facts_of, judgement
     from pipeline.cli.edge import complain
     from pipeline.decide.risk import assess, matches
@@ -47,10 +48,13 @@ def explain(
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         verdict = _verdict_of(endpoint, record, store)
+        assets = assets_of(store, record.plan)
     judged_by = judgement(record.plan)
     if judged_by.note:
         complain(judged_by.note)
-    facts = facts_of(verdict, judged_by.zones, now=record.ended or record.started)
+    asset = assets.of(verdict.endpoint.address) if assets else None
+    now = record.ended or record.started
+    facts = facts_of(verdict, judged_by.zones, now=now, asset=asset)
     found = matches(judged_by.policy, facts)
     risks = assess(judged_by.policy, facts)
     if output is Format.JSON:

@@ -144,6 +144,7 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     from pipeline.cli.edge import printing
     from pipeline.cli.looking import print_table
     from pipeline.errors import ExitCode
+    from pipeline.render.assets import asset_lines
     from pipeline.render.deviations import deviation_lines
     from pipeline.render.document_json import render_json
     from pipeline.render.summary import summarise
@@ -160,6 +161,8 @@ def _conclude(outcome: Outcome, console: Console, output: Format) -> int:
     console.event("completeness", summary.missed)
     for line in deviation_lines(outcome.document):
         console.event("deviation", line)
+    for line in asset_lines(outcome.document):
+        console.event("asset", line)
     for gap in outcome.document.gaps:
         if gap.endpoints:
             console.event("not covered", f"{gap.what}: {gap.why}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from pipeline.addresses import Address, AddressSet, number_of
+from pipeline.addresses import Address, AddressSet
 from pipeline.decide import reasons
+from pipeline.decide.along import Along
 from pipeline.model import (
     Endpoint,
     Hole,
@@ -84,37 +84,16 @@ class Coverage:
         return None
 
 
-def _lines(tasks: Iterable[TaskRecord], state: TaskState) -> dict[Protocol, _Line]:
+def _lines(tasks: Iterable[TaskRecord], state: TaskState) -> dict[Protocol, Along[TaskRecord]]:
     found = [record for record in tasks if record.state is state]
-    return {p: _Line([r for r in found if r.task.protocol is p]) for p in Protocol}
-
-
-class _Line:
-    """The tasks of one protocol along the line of addresses; O(log ranges) to look one up.
-
-    It is cut wherever a range of some task begins or ends; each piece knows the tasks over it.
-    """
-
-    def __init__(self, records: Sequence[TaskRecord]) -> None:
-        begin: dict[int, list[int]] = defaultdict(list)
-        end: dict[int, list[int]] = defaultdict(list)
-        for place, record in enumerate(records):
-            for first, last in record.task.targets.addresses.ranges:
-                begin[first].append(place)
-                end[last + 1].append(place)
-        self._cuts = sorted(begin.keys() | end.keys())
-        self._over: list[tuple[TaskRecord, ...]] = []
-        open_: dict[int, None] = {}
-        for cut in self._cuts:
-            for place in end.get(cut, ()):
-                del open_[place]
-            open_.update(dict.fromkeys(begin.get(cut, ())))
-            self._over.append(tuple(records[place] for place in open_))
-
-    def at(self, address: Address) -> tuple[TaskRecord, ...]:
-        """The tasks that asked about this address."""
-        place = bisect_right(self._cuts, number_of(address)) - 1
-        return self._over[place] if place >= 0 else ()
+    return {
+        protocol: Along(
+            (record.task.targets.addresses, record)
+            for record in found
+            if record.task.protocol is protocol
+        )
+        for protocol in Protocol
+    }
 
 
 def rectangles(

@@ -7,6 +7,7 @@ an open port that is not on it is *opened*, and one that is missing is *closed*,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
@@ -29,12 +30,22 @@ def deviations(expected: ExpectedPorts, after: Side, *, within: AddressSet) -> t
     def allowed(protocol: Protocol, port: int) -> AddressSet:
         return expected.allowed(protocol, port)
 
-    there = set(expected.required(within))
+    return deviating(
+        expected.required(within),
+        lambda e: e.address in allowed(e.protocol, e.port),
+        after,
+    )
+
+
+def deviating(
+    required: Iterable[Endpoint], allowed: Callable[[Endpoint], bool], after: Side
+) -> tuple[Change, ...]:
+    """The deviations from what must be open, and from what may be."""
+    there = set(required)
     there |= {
         endpoint
         for endpoint, verdict in after.verdicts.items()
-        if verdict.kind not in _GONE
-        and endpoint.address in allowed(endpoint.protocol, endpoint.port)
+        if verdict.kind not in _GONE and allowed(endpoint)
     }
     before = {endpoint: _open(endpoint, after.verdicts.get(endpoint)) for endpoint in there}
     return compare(Side(verdicts=before, asked=lambda _: True), after)

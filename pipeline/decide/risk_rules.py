@@ -67,11 +67,11 @@ _UNIDENTIFIED: Final = frozenset({"", "unknown", "tcpwrapped"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneEntry:
-    """Networks of one zone, and how much depends on what is in them."""
+    """Networks of one zone, and how much depends on what is in them (``None``: not said)."""
 
     networks: AddressSet
     zone: Zone
-    criticality: Criticality = Criticality.NORMAL
+    criticality: Criticality | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +83,27 @@ class Position:
     assumed: bool
 
 
-def position(address: Address, entries: tuple[ZoneEntry, ...]) -> Position:
-    """The entry with the fewest addresses decides; of equals the first."""
+def position(
+    address: Address,
+    entries: tuple[ZoneEntry, ...],
+    *,
+    zone: Zone | None = None,
+    criticality: Criticality | None = None,
+) -> Position:
+    """The entry with the fewest addresses decides; of equals the first.
+
+    What no entry says is as the inventory of assets has it, in ``zone`` and ``criticality``.
+    """
     holding = [entry for entry in entries if address in entry.networks]
-    if holding:
-        entry = min(holding, key=lambda each: each.networks.size)
-        return Position(zone=entry.zone, criticality=entry.criticality, assumed=False)
-    zone = Zone.INTERNAL if address in INSIDE else Zone.INTERNET
-    return Position(zone=zone, criticality=Criticality.NORMAL, assumed=True)
+    said = min(holding, key=lambda each: each.networks.size) if holding else None
+    if said is not None:
+        zone, criticality = said.zone, said.criticality or criticality
+    assumed = Zone.INTERNAL if address in INSIDE else Zone.INTERNET
+    return Position(
+        zone=zone or assumed,
+        criticality=criticality or Criticality.NORMAL,
+        assumed=zone is None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.engagement import fields, kinds
 from pipeline.engagement.expecting import read_expected
 from pipeline.engagement.hours import WindowsDocument
+from pipeline.engagement.inventorying import AssetSourceDocument, few_enough
 from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
@@ -262,6 +263,13 @@ class EngagementDocument(Strict):
         default=None,
         description="The ports that are expected to be open: a YAML or CSV file beside this one.",
         examples=["expected.yml", "expected.csv"],
+    )
+    assets: Annotated[list[AssetSourceDocument], AfterValidator(few_enough)] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Where assets are listed: to whom they belong, how much depends on them, and "
+        "which of their ports are expected to be open.",
+        examples=[[{"file": "assets.csv"}, {"file": "leases.csv", "format": "dhcp"}]],
     )
     act_on: list[_Change] = Field(
         default_factory=lambda: list(ACT_ON),

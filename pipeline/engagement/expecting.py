@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
@@ -16,6 +15,7 @@ from pipeline.engagement import fields, kinds
 from pipeline.engagement.kinds import Strict
 from pipeline.engagement.nodes import Place
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
+from pipeline.engagement.tables import table_rows
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.model import Protocol
 from pipeline.ports import PortSet
@@ -60,10 +60,8 @@ def read_expected(name: str, door: Door) -> ExpectedPorts:
 
 
 def _read_csv(path: Path, text: str, door: Door) -> tuple[Expected, ...]:
-    """The rows below the heading. A comma separates them, or a semicolon, as the heading has it."""
-    lines = (line.strip() for line in text.splitlines())
-    heading = next((line for line in lines if line and not line.startswith("#")), "")
-    rows = _rows(text, ";" if ";" in heading else ",")
+    """The rows below the heading."""
+    rows = table_rows(text, _check)
     entries: list[Expected] = []
     wrong = 0
     line = 1
@@ -86,27 +84,6 @@ def _read_csv(path: Path, text: str, door: Door) -> tuple[Expected, ...]:
     if not entries:
         raise ValueError(f"expects nothing at all (got {shown(path.name)})")
     return tuple(entries)
-
-
-def _rows(text: str, separator: str) -> Iterator[tuple[int, Sequence[str], Sequence[str]]]:
-    """The line on which each row begins, the heading, and the row's cells.
-
-    Raises ``ValueError`` for a wrong heading, and ``csv.Error``.
-    """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    heading: list[str] = []
-    begins = 1
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if any(cells) and not cells[0].startswith("#"):
-            if heading:
-                yield begins, heading, cells
-            else:
-                heading = [cell.lower() for cell in cells]
-                _check(heading)
-        begins = reader.line_num + 1
-    if not heading:
-        _check(heading)
 
 
 def _check(heading: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
+from pipeline.engagement.inventorying import gathered
 from pipeline.engagement.kinds import ports_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
 from pipeline.engagement.suppressing import suppression
@@ -118,6 +119,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
         expected=document.baseline,
+        inventory=gathered([source.found for source in document.assets]),
         act_on=tuple(dict.fromkeys(document.act_on)),
         privacy=document.privacy.value,
         signing_key=document.audit.signing_key,

@@ -89,9 +89,12 @@ class Node:
 
 
 def read(
-    text: str, file: str, loader: type[yaml.SafeLoader] = LOADER
+    text: str, file: str, loader: type[yaml.SafeLoader] = LOADER, *, foreign: bool = False
 ) -> tuple[Node | None, tuple[Mistake, ...]]:
     """Read one document. The node is ``None`` when there is none to speak of.
+
+    In a ``foreign`` file, written for another program, values may be empty, and what has a tag
+    counts as empty.
 
     Every mistake of form is in the second value: syntax, duplicate keys, keys that are no text,
     aliases, anchors, tags, values left empty, a second document, too much nesting.
@@ -102,7 +105,7 @@ def read(
         return None, (
             Mistake(file=file, line=place.line, column=place.column, field="", what=what),
         )
-    reader = _Reader(file=file, events=yaml.parse(text, Loader=loader))
+    reader = _Reader(file=file, events=yaml.parse(text, Loader=loader), foreign=foreign)
     try:
         root = reader.document()
     except yaml.YAMLError as problem:
@@ -151,6 +154,7 @@ class _TooDeepError(Exception):
 class _Reader:
     file: str
     events: Iterator[yaml.Event]
+    foreign: bool = False
     mistakes: list[Mistake] = field(default_factory=list)
 
     def complain(self, place: Place, what: str, path: Path = ()) -> None:
@@ -181,7 +185,8 @@ class _Reader:
         if len(path) > DEEPEST:
             self.complain(place, f"nested deeper than {DEEPEST} levels", path[:3])
             raise _TooDeepError
-        refusal = _refusal(event, may_be_empty=not path)
+        tagged = self.foreign and bool(getattr(event, "tag", None))
+        refusal = _refusal(event, may_be_empty=self.foreign or not path, may_have_tags=self.foreign)
         if refusal:
             self.complain(place, refusal, path)
         value: _Value = None
@@ -192,7 +197,10 @@ class _Reader:
         elif isinstance(event, yaml.ScalarEvent):
             value = _scalar(event)
         return Node(
-            value=None if refusal else value, place=place, key=key or place, broken=bool(refusal)
+            value=None if refusal or tagged else value,
+            place=place,
+            key=key or place,
+            broken=bool(refusal),
         )
 
     def _sequence(self, path: Path) -> tuple[Node, ...]:
@@ -229,14 +237,14 @@ class _Reader:
         return key if isinstance(key, str) and not refusal else ""
 
 
-def _refusal(event: yaml.Event, *, may_be_empty: bool) -> str:
+def _refusal(event: yaml.Event, *, may_be_empty: bool, may_have_tags: bool = False) -> str:
     """Why this is not allowed, whatever it stands for; empty when nothing is wrong with it."""
     anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
     if isinstance(event, yaml.AliasEvent):
         return f"an alias is not allowed here; write the value in full (got {shown(anchor)})"
     if anchor:
         return f"an anchor is not allowed here (got {shown(anchor)})"
-    if tag:
+    if tag and not may_have_tags:
         return f"a tag is not allowed here (got {shown(tag)})"
     if isinstance(event, yaml.ScalarEvent):
         if _HALF.search(str(event.value)):  # only the parser in Python lets these pass

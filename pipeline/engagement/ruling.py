@@ -51,7 +51,9 @@ def _id(text: str) -> str:
     return text
 
 
-def _one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
+def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
+    """Reads a word of an enum, and raises ``ValueError`` with the words there are."""
+
     def parse(text: str) -> _Choice:
         if text not in tuple(choices):
             raise ValueError(f"is not known{did_you_mean(text, choices)} (got {shown(text)})")
@@ -100,12 +102,12 @@ _Version = Annotated[
     kinds.text_of(VersionRange.parse),
     WithJsonSchema({"type": "string", "pattern": "^ *(<|>|=)"}),
 ]
-_Severity = Annotated[Severity, kinds.text_of(_one_of(Severity)), _enum(Severity)]
-ZoneKind = Annotated[Zone, kinds.text_of(_one_of(Zone)), _enum(Zone)]
-CriticalityKind = Annotated[Criticality, kinds.text_of(_one_of(Criticality)), _enum(Criticality)]
-_Concern = Annotated[Concern, kinds.text_of(_one_of(Concern)), _enum(Concern)]
-_Flaw = Annotated[Flaw, kinds.text_of(_one_of(Flaw)), _enum(Flaw)]
-_Verdict = Annotated[VerdictKind, kinds.text_of(_one_of(VerdictKind)), _enum(VerdictKind)]
+_Severity = Annotated[Severity, kinds.text_of(one_of(Severity)), _enum(Severity)]
+ZoneKind = Annotated[Zone, kinds.text_of(one_of(Zone)), _enum(Zone)]
+CriticalityKind = Annotated[Criticality, kinds.text_of(one_of(Criticality)), _enum(Criticality)]
+_Concern = Annotated[Concern, kinds.text_of(one_of(Concern)), _enum(Concern)]
+_Flaw = Annotated[Flaw, kinds.text_of(one_of(Flaw)), _enum(Flaw)]
+_Verdict = Annotated[VerdictKind, kinds.text_of(one_of(VerdictKind)), _enum(VerdictKind)]
 
 
 def _words(inner: Any) -> WithJsonSchema:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
+from pipeline.decide.inventory import Inventory
 from pipeline.decide.noise import Suppression
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.errors import NotAuthorised
@@ -214,6 +215,7 @@ class Engagement:
     hours: Hours | None
     outputs: tuple[str, ...]
     expected: ExpectedPorts | None = None
+    inventory: Inventory = field(default_factory=Inventory)
     act_on: tuple[ChangeKind, ...] = ACT_ON
     against_baseline: bool = False
     privacy: Privacy

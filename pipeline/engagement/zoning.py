@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from pipeline.addresses import AddressSet
-from pipeline.decide.risk_rules import Criticality, Zone, ZoneEntry
+from pipeline.decide.risk_rules import Zone, ZoneEntry
 from pipeline.engagement import kinds
 from pipeline.engagement.kinds import Strict
 from pipeline.engagement.policies import inline_rules, read_own
@@ -38,9 +38,10 @@ class ZoneDocument(Strict):
         "one with the fewest addresses counts.",
         examples=[["192.0.2.0/24", "198.51.100.7"]],
     )
-    criticality: CriticalityKind = Field(
-        default=Criticality.NORMAL,
-        description="How much depends on what is there: low, normal or high.",
+    criticality: CriticalityKind | None = Field(
+        default=None,
+        description="How much depends on what is there: low, normal or high; as the inventory of "
+        "assets says where it is left out, else normal.",
     )
 
 
@@ -94,7 +95,7 @@ def settings_of(zones: Sequence[ZoneDocument], risk: RiskDocument) -> RiskSettin
         ZoneEntry(
             networks=reduce(or_, entry.networks, AddressSet()),
             zone=Zone(entry.zone),
-            criticality=Criticality(entry.criticality),
+            criticality=entry.criticality,
         )
         for entry in zones
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipeline.decide.assets import Asset, Disagreements
 from pipeline.decide.baseline import ACT_ON
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import Neighbourhoods
+from pipeline.decide.inventory import AssetSource
 from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import Severity
 from pipeline.decide.trends import Trends
@@ -61,6 +63,8 @@ class Finding:
     """When the first run began that called it open; ``None`` when none ever did."""
     risks: tuple[Risk, ...] = ()
     """What is at risk here, the severest first; none where nothing is open."""
+    asset: Asset | None = None
+    """What the inventory of assets says of its address; ``None`` where the run has none."""
 
     @property
     def severity(self) -> Severity | None:
@@ -88,6 +92,19 @@ class Deviations:
     file: str
     sha256: str
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetsTold:
+    """The inventory of assets, and where the run does not agree with it.
+
+    ``disagreements`` is ``None`` while the run is not finished; ``sha256`` is that of what was
+    read.
+    """
+
+    sources: tuple[AssetSource, ...]
+    sha256: str
+    disagreements: Disagreements | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,5 +183,7 @@ class RunDocument:
     """The changes that somebody has to act on."""
     against_baseline: bool = False
     """The run is measured by its baseline, and not by the run before it."""
+    assets: AssetsTold | None = None
+    """``None`` for a run without an inventory of assets."""
     baseline_run: bool = False
     """``comparison`` is with the run that was set as the baseline."""

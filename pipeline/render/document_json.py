@@ -25,6 +25,7 @@ from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.decide.risk import Risk
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
+from pipeline.render.assets import asset_json, assets_json
 from pipeline.render.document import AuditHead, Comparison, Completeness, Finding, RunDocument
 from pipeline.render.risks import risk_counts
 from pipeline.render.story import Story, story_json
@@ -64,6 +65,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
             "changes": _comparison(document.comparison) if document.comparison else None,
             "trends": trends_json(document.trends),
             **({"baseline": _baseline(document)} if _has_baseline(document) else {}),
+            **({"assets": assets_json(document.assets)} if document.assets else {}),
             "tasks": [_task(record) for record in document.tasks],
             "events": [
                 {"time": iso(event.time), "kind": event.kind, "text": event.text}
@@ -136,6 +138,7 @@ def _endpoint(finding: Finding) -> dict[str, Any]:
         "service_details": _service(finding.verdict.service),
         "names": finding.names,
         "change": finding.change.kind if finding.change else None,
+        **({"asset": asset_json(finding.asset)} if finding.asset else {}),
         "first_seen": _iso(finding.first_seen),
         "severity": finding.severity,
         "risks": [_risk(risk) for risk in finding.risks],

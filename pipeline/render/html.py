@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.model import Endpoint, RunState, VerdictKind
+from pipeline.render.assets import LISTINGS, asset_text, source_notes, sources_text
 from pipeline.render.changes import group_changes
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import percentage, planned, uncovered
@@ -161,6 +162,8 @@ def _reasons(document: RunDocument, explanations: Mapping[str, str]) -> dict[str
         used |= {change.reason for change in document.comparison.changes}
     if document.deviations:
         used |= {change.reason for change in document.deviations.changes}
+    if document.assets and document.assets.disagreements:
+        used |= {change.reason for change in document.assets.disagreements.ports}
     unknown = dict.fromkeys(sorted(used - explanations.keys() - {""}), "")
     return {**explanations, **unknown}
 
@@ -205,6 +208,10 @@ def _environment() -> Environment:
         verdicts=VERDICTS,
         change_meanings=CHANGES,
         deviation_meanings=DEVIATIONS,
+        asset_text=asset_text,
+        listings=LISTINGS,
+        source_notes=source_notes,
+        sources_text=sources_text,
         method_names=METHODS,
         banner_limit=_BANNER,
         risk_endpoints=_RISK_ENDPOINTS,

@@ -32,6 +32,7 @@ from pipeline.model import (
     Purpose,
     Service,
 )
+from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.hosts import host_sentences
 from pipeline.render.text import counted, duration, instant, iso, visible
@@ -90,6 +91,8 @@ class Story:
     began: float
     lines: tuple[Line, ...]
     hypotheses: tuple[tuple[Hypothesis, float], ...]
+    others: tuple[str, ...] = ()
+    """What others say about it, a line each."""
 
 
 _ASKED: Final[Mapping[Method, str]] = MappingProxyType(
@@ -282,6 +285,7 @@ def story(finding: Finding, host: HostRecord | None, *, run: str, began: float) 
             *(Line(part=Part.CHANGE, text=text) for text in _would_change(finding)),
         ),
         hypotheses=tuple(shares.items()),
+        others=tuple(_others(finding)),
     )
 
 
@@ -489,6 +493,12 @@ def _would_change(finding: Finding) -> Iterable[str]:
     )
 
 
+def _others(finding: Finding) -> Iterator[str]:
+    """What an inventory of assets says."""
+    if finding.asset is not None:
+        yield f"asset: {asset_text(finding.asset)}"
+
+
 # --- as text, and for programs -------------------------------------------------------------------
 
 
@@ -498,6 +508,7 @@ def story_text(told: Story) -> list[str]:
     lines = [
         f"{told.endpoint}{names}",
         f"run {told.run}, begun {instant(told.began)} UTC; times count from then",
+        *told.others,
     ]
     for part in Part:
         some = [line for line in told.lines if line.part is part]

@@ -7,6 +7,7 @@ from typing import Final
 from pipeline.decide.facts import HostRecord, NetworkRecord
 from pipeline.decide.reasons import explain
 from pipeline.model import Observation, PortState, Service
+from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import gather
 from pipeline.render.hosts import DOUBTS, deceivers, host_sentences, network_name, network_sentences
@@ -44,6 +45,8 @@ def endpoint_story(finding: Finding, *, explanation: str = "") -> list[str]:
     verdict = finding.verdict
     names = f" ({visible(', '.join(finding.names), _BANNER)})" if finding.names else ""
     lines = [f"{verdict.endpoint}{names}"]
+    if finding.asset is not None:
+        lines.append(f"  asset: {asset_text(finding.asset)}")
     for observation in finding.observations:
         lines.extend(_told(observation))
     if not finding.observations:

@@ -223,3 +223,10 @@ audits = Table(
     Column("printed_head", Text, nullable=False, default=""),
     Column("manifest_sha256", Text, nullable=False, default=""),  # empty: lines came after the seal
 )
+
+inventories = Table(
+    "inventories",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("entries", LargeBinary, nullable=False),  # JSON lines, packed; see inventories.py
+)

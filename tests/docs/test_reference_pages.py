@@ -112,6 +112,8 @@ def test_the_example_of_the_reference_is_sound(tmp_path: Path) -> None:
     path.write_text(example.text)
     listed = [block.text for block in blocks(ENGAGEMENT) if block.text.startswith("expected:")]
     (tmp_path / "expected.yml").write_text(listed[0])
+    for name in ("assets.csv", "leases.csv"):
+        (tmp_path / name).write_text("address,name\n192.0.2.1,shop\n")
     engagement = load(path)
     assert set(re.findall(r"^(\w+):", example.text, flags=re.MULTILINE)) == {
         key for key in KEYS if "." not in key

@@ -34,7 +34,7 @@ def _brief(found: list[Mistake]) -> list[str]:
         (
             "engagement",
             "colour: x",
-            "2:1: colour: is not a key here; known here: act_on, audit,",
+            "2:1: colour: is not a key here; known here: act_on, assets, audit,",
         ),
         ("  reference", "  reference:", "4:13: authorisation.reference: has no value"),
         ("  reference", "", "3:1: authorisation.reference: is missing"),

@@ -20,7 +20,14 @@ from typing import Final
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
 from pipeline.decide.standing import network_of
-from pipeline.errors import Incomplete, NotAdmitted, OutsideWindow, Refused, ToolError
+from pipeline.errors import (
+    Incomplete,
+    NotAdmitted,
+    NotAuthorised,
+    OutsideWindow,
+    Refused,
+    ToolError,
+)
 from pipeline.executor import NOT_IN_SCOPE, Executor
 from pipeline.ledger import Ledger
 from pipeline.model import (
@@ -400,9 +407,9 @@ class Engine:
                 answer = await self._executor.carry_out(
                     record.task, lease, folder, stop=stop, on_progress=progress
                 )
-        except (NotAdmitted, ToolError) as error:
+        except (NotAdmitted, NotAuthorised, ToolError) as error:
             answer = Answer(complete=False, problem=error.what)
-            if isinstance(error, NotAdmitted):
+            if isinstance(error, NotAdmitted | NotAuthorised):
                 self._settle_refused(record, attempt, error)
                 return
         except asyncio.CancelledError:
@@ -434,7 +441,9 @@ class Engine:
             record.number,
             attempt,
             observations=(),
-            holes=_whole(record.task, NOT_IN_SCOPE),
+            holes=_whole(
+                record.task, NOT_IN_SCOPE if isinstance(error, NotAdmitted) else error.what
+            ),
             outcome=error.what,
             now=self._clock(),
             failed=True,

@@ -20,6 +20,7 @@ from typing import Final
 from pipeline import wire
 from pipeline.addresses import AddressSet
 from pipeline.budget import Demand, Lease
+from pipeline.decide.permits import Permits
 from pipeline.errors import ToolError
 from pipeline.evidence import keep
 from pipeline.files import make_private_folder, open_private
@@ -61,10 +62,10 @@ _EVIDENCE: Final = {
 class Executor:
     """Carries out tasks on this machine.
 
-    ``scope`` is asked right before anything is sent; ``programs`` are the absolute paths of the
-    tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors held by every tool's
-    guard (the workspace's lock), which stops the tool when there is a file ``order``; ``at_once``
-    is how many sockets one task of handshakes may have.
+    ``scope`` and ``permits`` are asked right before anything is sent; ``programs`` are the
+    absolute paths of the tools; ``excluded`` goes along to masscan; ``keep_open`` are descriptors
+    held by every tool's guard (the workspace's lock), which stops the tool when there is a file
+    ``order``; ``at_once`` is how many sockets one task of handshakes may have.
     Answers come back without secrets, and of what was written ``evidence`` is what is kept.
     """
 
@@ -79,6 +80,7 @@ class Executor:
     redactor: Redactor = field(default_factory=Redactor)
     evidence: EvidenceKept = EvidenceKept.REDACTED
     now: Callable[[], float] = field(default=time.time)
+    permits: Callable[[], Permits] = Permits
 
     def demand(self, task: Task) -> Demand:
         """What a task would send."""
@@ -133,10 +135,15 @@ class Executor:
         stop: asyncio.Event,
         on_progress: Callable[[str], None],
     ) -> Answer:
-        """Ask, and read the answer. Raises :class:`ToolError`, ``DiskFull`` or ``NotAdmitted``.
+        """Ask, and read the answer.
+
+        Raises :class:`ToolError`, ``DiskFull``, ``NotAdmitted``, or ``NotAuthorised`` for what the
+        authorisation does not permit.
 
         What the scope excludes by now is left out, and a hole in the answer.
         """
+        scripts = task.method is Method.NMAP_VERSION and bool(self.policy.scripts)
+        self.permits().require(task, rate=lease.rate, scripts=scripts)
         out = task.targets.addresses - self.scope().admitted
         if out and out != task.targets.addresses:
             rest = replace(task, targets=task.targets.only(task.targets.addresses - out))

@@ -13,6 +13,7 @@ from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.inventory import AssetSource
 from pipeline.decide.pace import Ceilings
+from pipeline.decide.permits import Permits
 from pipeline.model import ChangeKind, Method
 from pipeline.ports import PortSet
 from pipeline.scope import Scope
@@ -37,6 +38,7 @@ class Policy:
     ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
     asked again. ``ports`` are those of TCP. For ``question_ports`` of UDP we have a question of our
     own; to ``no_guess_ports`` nothing else goes, since nmap would guess a community of SNMP there.
+    Without ``syn`` nobody permitted SYN scans.
     """
 
     ports: PortSet
@@ -78,6 +80,7 @@ class Policy:
     udp_ports: PortSet = field(default_factory=PortSet)
     question_ports: PortSet = field(default_factory=PortSet)
     no_guess_ports: PortSet = field(default_factory=PortSet)
+    syn: bool = True
 
 
 class EvidenceKept(StrEnum):
@@ -173,10 +176,15 @@ class RunPlan:
     """Where the inventory of assets was read from."""
     inventory_sha256: str = ""
     """That of the entries of the inventory, by which the store has them; empty without one."""
+    permits: Permits = field(default_factory=Permits)
+    """The bounds of the authorisation besides its validity."""
 
     @property
     def scope(self) -> Scope:
         """What this run may ask; nothing, when it was imported."""
         return Scope(
-            included=self.included, excluded=self.excluded, record_only=bool(self.imported)
+            included=self.included,
+            excluded=self.excluded,
+            permitted=self.permits.targets,
+            record_only=bool(self.imported),
         )

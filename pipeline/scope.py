@@ -12,7 +12,7 @@ made of them, and admits none of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet, address_at
@@ -123,19 +123,24 @@ class Targets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The addresses in and the addresses out; ``excluded`` always wins.
+    """The addresses in and the addresses out; ``excluded`` always wins, and so does ``foreign``.
 
+    Of ``foreign`` addresses others are the owners, and nobody acknowledged their policy. Where the
+    authorisation bounds its targets, nothing but what is ``permitted`` is admitted.
     A scope that is ``record_only`` admits nothing, whatever is in it; it can only :meth:`recall`.
     """
 
     included: AddressSet
     excluded: AddressSet = _NOBODY
+    foreign: AddressSet = _NOBODY
+    permitted: AddressSet | None = None
     record_only: bool = False
 
     @property
     def admitted(self) -> AddressSet:
-        """What may be asked: included less excluded."""
-        return self.included - self.excluded
+        """What may be asked: included, less excluded and foreign, as far as it is permitted."""
+        rest = self.included - self.excluded - self.foreign
+        return rest if self.permitted is None else rest & self.permitted
 
     def admit(self, address: Address) -> Target:
         """Make a target of an address. Raises :class:`NotAdmitted` with the reason."""
@@ -149,6 +154,16 @@ class Scope:
             raise NotAdmitted(
                 f"{address} is not in the scope of the engagement",
                 hint="add it to scope.include if the authorisation covers it",
+            )
+        if address in self.foreign:
+            raise NotAdmitted(
+                f"{address} belongs to somebody else",
+                hint="`portproof check` says to whom, and what is missing in third_parties",
+            )
+        if self.permitted is not None and address not in self.permitted:
+            raise NotAdmitted(
+                f"{address} is not among the targets that the authorisation permits",
+                hint="have it permitted, or leave it out of scope.include",
             )
         return Target(address, key=_KEY)
 
@@ -167,7 +182,7 @@ class Scope:
         outside = addresses - self.admitted
         if outside:
             first = address_at(outside.ranges[0][0])
-            Scope(included=self.included, excluded=self.excluded).admit(first)
+            replace(self, record_only=False).admit(first)
         return Targets(addresses, key=_KEY, on_record_only=self.record_only)
 
     def targets(self) -> Targets:
@@ -179,7 +194,7 @@ class Scope:
         excluded = self.excluded
         for more in addresses:
             excluded = excluded | more
-        return Scope(included=self.included, excluded=excluded, record_only=self.record_only)
+        return replace(self, excluded=excluded)
 
 
 def _on_record() -> NotAdmitted:

@@ -11,19 +11,32 @@ from pipeline.addresses import EVERY_IPV6, Address, AddressSet
 from pipeline.datagrams import GUESSED_PORTS, QUESTION_PORTS
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import Ceilings, batch_size
+from pipeline.decide.permits import Permits, Technique
 from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
 from pipeline.engagement.calendars import described, openings_of
-from pipeline.errors import ToolError
+from pipeline.engagement.values import Permitted
+from pipeline.engagement.wording import printable
+from pipeline.errors import NotAuthorised, ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import ALL_PORTS, PortSet, PortSpec, ProtocolPorts
+from pipeline.render.text import counted
 from pipeline.tools.nmap import affordable_scripts, version_packets
-from pipeline.vantage import Survey, ports_by_frequency
+from pipeline.vantage import Survey, Tool, ports_by_frequency
 
 _UDP_WITHOUT_PRIVILEGE = (
     "without the privilege to send raw packets UDP ports are only asked by portproof's own "
     "questions: what answers them is likely to be open, and nothing confirms it"
 )
+_NO_SYN = (
+    "the authorisation permits no SYN scans: there is no masscan, and discovery and corroboration "
+    "are connect scans and handshakes"
+)
+_NO_CONTROLS = (
+    "no control ports: the authorisation permits no port besides those that are asked, so a device "
+    "that answers for every port is harder to tell"
+)
+_MANY = 1000
 _HIGH_PORTS = PortSet(((20000, 60999),))
 
 
@@ -38,12 +51,13 @@ def authorise(
 ) -> RunPlan:
     """The plan of a run, or a refusal.
 
-    Raises ``NotAuthorised`` outside the authorisation's validity, ``NotAdmitted`` when a name
-    resolves outside the scope, and :class:`ToolError` when nmap cannot be used.
+    Raises ``NotAuthorised`` outside the authorisation's validity or bounds, ``NotAdmitted`` when a
+    name resolves outside the scope, and :class:`ToolError` when nmap cannot be used.
     """
     engagement.authorisation.require(now)
     resolved = resolve_scope(engagement, resolver)
-    policy, notes = _policy(engagement, survey, seed, resolved.scope.admitted.size)
+    permits = _permits(engagement, survey)
+    policy, notes = _policy(engagement, survey, permits, seed, resolved.scope.admitted.size)
     allowed = engagement.authorisation
     return RunPlan(
         engagement_file=str(engagement.path),
@@ -54,10 +68,14 @@ def authorise(
         authorisation=(
             ("reference", allowed.reference),
             ("signatory", allowed.signatory),
+            ("role", allowed.role),
+            ("contacts", "; ".join(map(str, allowed.contacts))),
             ("valid from", allowed.valid_from_text),
             ("valid until", allowed.valid_until_text),
             *_document(engagement),
+            *_bounds(allowed.permits),
         ),
+        permits=permits,
         authorised_from=allowed.valid_from,
         authorised_until=allowed.valid_until,
         included=resolved.scope.included,
@@ -90,21 +108,82 @@ def _document(engagement: Engagement) -> Iterator[tuple[str, str]]:
         yield "document SHA-256", allowed.document_sha256 or ""
 
 
-def _policy(
-    engagement: Engagement, survey: Survey, seed: int, addresses: int
-) -> tuple[Policy, tuple[str, ...]]:
+def _bounds(permitted: Permitted) -> Iterator[tuple[str, str]]:
+    """What the authorisation permits, in words, where it sets a bound."""
+    if permitted.techniques is not None:
+        yield "permitted methods", ", ".join(t for t in Technique if t in permitted.techniques)
+    if permitted.ports is not None:
+        yield "permitted ports", str(permitted.ports)
+    if permitted.rate is not None:
+        yield "permitted packets per second", str(permitted.rate)
+    if permitted.rate_per_host is not None:
+        yield "permitted packets per second and host", str(permitted.rate_per_host)
+    if permitted.targets is not None:
+        yield "permitted targets", ", ".join(permitted.targets.networks())
+
+
+def _nmap(survey: Survey) -> Tool:
     nmap = survey.tool("nmap")
     if nmap is None:
         raise next((e for e in survey.missing if "nmap" in e.what), ToolError("nmap is missing"))
+    return nmap
+
+
+def _permits(engagement: Engagement, survey: Survey) -> Permits:
+    """The bounds of the authorisation with its ports looked up.
+
+    Raises :class:`NotAuthorised` when the engagement asks ports beyond them: only now is it known
+    which ones ``top:N`` are.
+    """
+    permitted, nmap = engagement.authorisation.permits, _nmap(survey).path
+    tcp = udp = None
+    if permitted.ports is not None:
+        tcp = _resolve(permitted.ports.tcp, nmap, Protocol.TCP)
+        udp = _resolve(permitted.ports.udp, nmap, Protocol.UDP)
+        for protocol, asked, allowed in (
+            (Protocol.TCP, engagement.ports, tcp),
+            (Protocol.UDP, engagement.udp_ports, udp),
+        ):
+            beyond = _resolve(asked, nmap, protocol) - allowed
+            if beyond:
+                raise NotAuthorised(
+                    f"ports asks {counted(len(beyond), f'{protocol.upper()} port')} that "
+                    f"authorisation.permits.ports ({permitted.ports_at}) does not permit: "
+                    f"{_few(beyond)}",
+                    where=printable(str(engagement.path)),
+                    hint="have them permitted, or leave them out",
+                )
+    return Permits(
+        techniques=permitted.techniques,
+        tcp=tcp,
+        udp=udp,
+        rate=permitted.rate,
+        rate_per_host=permitted.rate_per_host,
+        targets=permitted.targets,
+    )
+
+
+def _few(ports: PortSet) -> str:
+    text = str(ports)
+    return text if len(text) <= 80 else f"{text[:80].rpartition(',')[0]},…"
+
+
+def _policy(
+    engagement: Engagement, survey: Survey, permits: Permits, seed: int, addresses: int
+) -> tuple[Policy, tuple[str, ...]]:
+    nmap = _nmap(survey)
     profile, limits = engagement.profile, engagement.limits
     ports = _resolve(engagement.ports, nmap.path, Protocol.TCP)
     udp_ports = _resolve(engagement.udp_ports, nmap.path, Protocol.UDP)
-    sweep, methods, notes = _methods(survey)
+    sweep, methods, notes = _methods(survey, syn=permits.allow(Technique.SYN))
     if udp_ports and not nmap.raw:
         notes += (_UDP_WITHOUT_PRIVILEGE,)
     version_probe, scripts, more = _versions(profile, limits.rate_per_host)
     notes += more
-    control_ports = _control_ports(ports | udp_ports, profile.control_ports, seed)
+    usable = _common(permits.tcp if ports else None, permits.udp if udp_ports else None)
+    control_ports = _control_ports(ports | udp_ports, profile.control_ports, seed, usable)
+    if profile.control_ports and not control_ports:
+        notes += (_NO_CONTROLS,)
     policy = Policy(
         ports=ports,
         udp_ports=udp_ports,
@@ -146,6 +225,7 @@ def _policy(
         scripts=scripts,
         attempts=profile.attempts,
         privileged=nmap.raw,
+        syn=permits.allow(Technique.SYN),
         interface=engagement.vantage.interface,
         source_address=engagement.vantage.source_address,
         vantage=engagement.vantage.name,
@@ -186,7 +266,7 @@ def _versions(profile: Profile, ceiling: int) -> tuple[bool, tuple[str, ...], tu
     )
 
 
-def _methods(survey: Survey) -> tuple[Method, tuple[Method, ...], tuple[str, ...]]:
+def _methods(survey: Survey, *, syn: bool) -> tuple[Method, tuple[Method, ...], tuple[str, ...]]:
     """The sweep's method, the methods of corroboration, and what had to be left out."""
     nmap, masscan = survey.tool("nmap"), survey.tool("masscan")
     assert nmap is not None
@@ -199,6 +279,8 @@ def _methods(survey: Survey) -> tuple[Method, tuple[Method, ...], tuple[str, ...
                 "discovery and corroboration are connect scans and handshakes",
             ),
         )
+    if not syn:
+        return Method.NMAP_CONNECT, (Method.NMAP_CONNECT, Method.HANDSHAKE), (_NO_SYN,)
     methods = (Method.NMAP_SYN, Method.NMAP_CONNECT, Method.HANDSHAKE)
     if masscan is not None and masscan.raw:
         return Method.MASSCAN_SYN, methods, ()
@@ -214,11 +296,20 @@ def _beyond_masscan(survey: Survey) -> AddressSet:
     return survey.on_link | EVERY_IPV6
 
 
-def _control_ports(ports: PortSet, count: int, seed: int) -> PortSet:
-    """High ports that the engagement does not name, drawn anew for each run."""
-    unnamed = _HIGH_PORTS - ports if ports != ALL_PORTS else PortSet()
-    pool = list(unnamed or _HIGH_PORTS)
+def _control_ports(ports: PortSet, count: int, seed: int, usable: PortSet | None) -> PortSet:
+    """High ports that the engagement does not name, drawn anew for each run.
+
+    Of those that are ``usable``; where all of them are asked anyway, of those, if they are many.
+    """
+    usable = ALL_PORTS if usable is None else usable
+    high = _HIGH_PORTS & usable
+    some = high - ports or usable - ports or (high if len(high) >= _MANY else PortSet())
+    pool = list(some)
     return PortSet.of(random.Random(seed).sample(pool, min(count, len(pool))))
+
+
+def _common(one: PortSet | None, other: PortSet | None) -> PortSet | None:
+    return (one if other is None else other) if one is None or other is None else one & other
 
 
 def _first(ports: PortSet) -> PortSet:

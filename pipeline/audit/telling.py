@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.audit.trail import TASK_ENDED, TASK_STARTED, Trail
+from pipeline.decide.permits import Permits
 from pipeline.model import Change, TaskRecord, TaskState, Verdict
 from pipeline.plan import RunPlan
 
@@ -68,6 +69,20 @@ def authorisation_of(plan: RunPlan) -> Facts:
         "authorisation": {name: value for name, value in plan.authorisation if value},
         "from": _iso(plan.authorised_from),
         "until": _iso(plan.authorised_until),
+        "permits": _permits(plan.permits),
+    }
+
+
+def _permits(permits: Permits) -> Facts:
+    """The bounds of the authorisation; ``null`` where it has none."""
+    techniques, targets = permits.techniques, permits.targets
+    return {
+        "methods": None if techniques is None else sorted(techniques),
+        "tcp": None if permits.tcp is None else str(permits.tcp),
+        "udp": None if permits.udp is None else str(permits.udp),
+        "rate": permits.rate,
+        "rate_per_host": permits.rate_per_host,
+        "targets": None if targets is None else list(targets.networks()),
     }
 
 

@@ -348,6 +348,7 @@ async def _network_half(
         executor=Executor(
             policy=plan.policy,
             scope=current.scope,
+            permits=current.permits,
             programs=_programs(plan),
             excluded=plan.excluded,
             seed=plan.seed,

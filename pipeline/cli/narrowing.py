@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 
 from pipeline.addresses import AddressSet
+from pipeline.decide.permits import Permits
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import openings_of
 from pipeline.engagement.fields import parse_blackout, parse_listed, parse_zone
@@ -50,6 +52,7 @@ class Current:
         self._seen: dict[Path, _Mark] = {}
         self._by_file = plan.scope
         self._scope = plan.scope
+        self._permits = plan.permits
         whole = ((plan.authorised_from, plan.authorised_until),)
         self._openings = Openings(whole if plan.openings is None else plan.openings)
 
@@ -57,6 +60,11 @@ class Current:
         """The scope of the run, less what is excluded by now."""
         self._look()
         return self._scope
+
+    def permits(self) -> Permits:
+        """What the authorisation of the run permits, and that of the engagement by now, too."""
+        self._look()
+        return self._permits
 
     def openings(self) -> Openings:
         """The windows that the engagement has by now, within the authorisation of the run."""
@@ -89,7 +97,10 @@ class Current:
 
     def _take(self, engagement: Engagement, spans: tuple[Span, ...] | None, *, first: bool) -> None:
         plan = self._plan
-        self._by_file = plan.scope.without([engagement.exclude])
+        self._permits = plan.permits.narrowed(_bounds(engagement))
+        self._by_file = replace(
+            plan.scope.without([engagement.exclude]), permitted=self._permits.targets
+        )
         new = [h.name for h in engagement.exclude_names if h.name not in dict(plan.names)]
         if new:
             self._tell(f"excludes {', '.join(new)} by name: names are looked up when a run starts")
@@ -122,6 +133,21 @@ class Current:
         with contextlib.suppress(Error):
             return before | excluded(exclusions(self._workspace, strict=False))
         return before
+
+
+def _bounds(engagement: Engagement) -> Permits:
+    """What the authorisation permits by now; ``top:N`` is as it was when the run started."""
+    found = engagement.authorisation.permits
+    ports = found.ports
+    fixed = ports is not None and not ports.tcp.top and not ports.udp.top
+    return Permits(
+        techniques=found.techniques,
+        tcp=ports.tcp.explicit if ports and fixed else None,
+        udp=ports.udp.explicit if ports and fixed else None,
+        rate=found.rate,
+        rate_per_host=found.rate_per_host,
+        targets=found.targets,
+    )
 
 
 def _mark(path: Path) -> _Mark:

@@ -162,6 +162,7 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
     executor = Executor(
         policy=plan.policy,
         scope=lambda: plan.scope,
+        permits=lambda: plan.permits,
         programs=survey().programs,
         excluded=plan.excluded,
         seed=plan.seed,

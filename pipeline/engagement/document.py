@@ -6,8 +6,7 @@ A model's fields stand in an order: what a later one is checked against comes fi
 
 from __future__ import annotations
 
-from datetime import tzinfo
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,23 +15,26 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
-from pipeline.engagement import fields, kinds
+from pipeline.engagement import kinds
+from pipeline.engagement.authorising import AuthorisationDocument
 from pipeline.engagement.expecting import read_expected
 from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.inventorying import AssetSourceDocument, few_enough
 from pipeline.engagement.kinds import Duration, Strict
+from pipeline.engagement.permitting import Asked, require_inside
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
 from pipeline.engagement.ruling import PolicyDocument
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
 from pipeline.engagement.suppressing import MOST, SuppressionDocument
-from pipeline.engagement.values import Profile, SourceFile
+from pipeline.engagement.values import Profile
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument
 from pipeline.model import ChangeKind, Endpoint, Protocol
@@ -41,23 +43,6 @@ OUTPUTS: Final = ("html", "json", "nmap-xml")
 """What a run can be written as."""
 USUAL_OUTPUTS: Final = ("html", "json")
 """What it is written as where nothing is said."""
-
-_DAY_SCHEMA: Final[dict[str, Any]] = {
-    "type": "string",
-    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2}))?$",
-}
-
-
-def _document(value: object, info: ValidationInfo) -> SourceFile:
-    return source_of(info).door.attach(kinds.line(value))
-
-
-def _day(value: object, info: ValidationInfo) -> tuple[str, float]:
-    text = kinds.line(value)
-    zone = info.data.get("timezone", fields.parse_zone("UTC"))
-    end = info.field_name == "valid_until"
-    return text, fields.parse_moment(text, zone, end=end)
 
 
 def _profile(value: object, info: ValidationInfo) -> Profile:
@@ -84,71 +69,6 @@ def _change(text: str) -> ChangeKind:
 
 
 _Change = Annotated[ChangeKind, kinds.text_of(_change), WithJsonSchema({"enum": list(ChangeKind)})]
-
-
-class AuthorisationDocument(Strict):
-    """Who allowed this scan, and from when to when."""
-
-    reference: kinds.Line = Field(
-        description="How the client calls the authorisation: a contract or ticket number.",
-        examples=["EX-2026-17"],
-    )
-    signatory: kinds.Line = Field(
-        description="Who signed it, by role.", examples=["Head of IT", "own machine"]
-    )
-    timezone: Annotated[
-        tzinfo, kinds.text_of(fields.parse_zone), WithJsonSchema({"type": "string"})
-    ] = Field(
-        default="UTC",
-        validate_default=True,
-        description="Where the days below begin and end: a name of the IANA database.",
-        examples=["Europe/Berlin"],
-    )
-    valid_from: Annotated[tuple[str, float], PlainValidator(_day), WithJsonSchema(_DAY_SCHEMA)] = (
-        Field(
-            description="The first day, or a date and time with its offset.",
-            examples=["2026-11-01", "2026-11-01T08:00+01:00"],
-        )
-    )
-    valid_until: Annotated[tuple[str, float], PlainValidator(_day), WithJsonSchema(_DAY_SCHEMA)] = (
-        Field(
-            description="The last day, which still counts, or a date and time with its offset.",
-            examples=["2027-10-31"],
-        )
-    )
-    document: (
-        Annotated[SourceFile, PlainValidator(_document), WithJsonSchema({"type": "string"})] | None
-    ) = Field(
-        default=None,
-        description="The signed document: a file beside this one.",
-        examples=["authorisation.pdf"],
-    )
-    document_sha256: kinds.Sha256 | None = Field(
-        default=None, description="The SHA-256 of the document; checked when given."
-    )
-
-    @field_validator("valid_until")
-    @classmethod
-    def _ends_after_it_begins(
-        cls, until: tuple[str, float], info: ValidationInfo
-    ) -> tuple[str, float]:
-        begins = info.data.get("valid_from")
-        if begins and until[1] <= begins[1]:
-            raise ValueError(f"ends before valid_from, {begins[0]} (got {shown(until[0])})")
-        return until
-
-    @field_validator("document_sha256")
-    @classmethod
-    def _is_that_of_the_document(cls, sha256: str, info: ValidationInfo) -> str:
-        if "document" in info.data:
-            document = info.data["document"]
-            if document is None:
-                raise ValueError("is given, but no document is")
-            if document.sha256 != sha256:
-                raise ValueError(
-                    f"does not match: {document.path.name} has {document.sha256} (got {sha256})"
-                )
-        return sha256
 
 
 class VantageDocument(Strict):
@@ -330,6 +250,19 @@ class EngagementDocument(Strict):
         if wrong:
             raise Reported
         return canaries
+
+    @model_validator(mode="after")
+    def _lies_inside_the_authorisation(self, info: ValidationInfo) -> Self:
+        asked = Asked(
+            scope=self.scope,
+            ports=kinds.ports_of(self.ports),
+            profile=self.profile,
+            rate=self.limits.rate,
+            rate_per_host=self.limits.rate_per_host,
+            canaries=tuple(self.canaries),
+        )
+        require_inside(asked, self.authorisation.permits, source_of(info))
+        return self
 
 
 class _Schema(GenerateJsonSchema):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.inventorying import gathered
 from pipeline.engagement.kinds import ports_of
+from pipeline.engagement.permitting import PermitsDocument
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
 from pipeline.engagement.suppressing import suppression
 from pipeline.engagement.values import (
@@ -36,11 +37,12 @@ def load(path: Path, *, now: float | None = None) -> Engagement:
         hint = "`portproof init` writes an engagement to start from"
         raise UsageError(str(problem), hint=hint) from None
     door = Door(folder=path.parent)
+    source = Source(door=door, path=path)
     try:
-        document = Source(door=door, path=path).validate(EngagementDocument, data)
+        document = source.validate(EngagementDocument, data)
     except Reported:
         raise EngagementError(tuple(door.mistakes)) from None
-    engagement = _engagement(document, path.absolute(), data, door)
+    engagement = _engagement(document, path.absolute(), data, source)
     if now is not None:
         engagement.authorisation.require(now)
     return engagement
@@ -79,7 +81,10 @@ def risk_settings(path: Path, text: str, name: str) -> RiskSettings:
     return settings_of(part.zones, part.risk)
 
 
-def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Door) -> Engagement:
+def _engagement(
+    document: EngagementDocument, path: Path, data: bytes, source: Source
+) -> Engagement:
+    door = source.door
     scope = document.scope.gathered
     rescan = document.rescan or RescanDocument()
     delays = document.profile.rescan_delays if rescan.delays is None else rescan.delays
@@ -93,7 +98,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
         text=data.decode("utf-8-sig"),
         text_sha256=door.files[0].sha256,
         files=tuple(door.files),
-        authorisation=_authorisation(document),
+        authorisation=_authorisation(document, source),
         include=scope.include,
         exclude=scope.exclude,
         include_names=scope.include_names,
@@ -105,7 +110,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
             interface=vantage.interface,
             source_address=vantage.source_address,
         ),
-        limits=_limits(document.limits, document.profile),
+        limits=_limits(document.limits, document.profile, document.authorisation.permits),
         profile=document.profile,
         rescan_delays=tuple(delays),
         until_settled=rescan.until_settled or 0.0,
@@ -127,7 +132,7 @@ def _engagement(document: EngagementDocument, path: Path, data: bytes, door: Doo
     )
 
 
-def _authorisation(document: EngagementDocument) -> Authorisation:
+def _authorisation(document: EngagementDocument, source: Source) -> Authorisation:
     given = document.authorisation
     return Authorisation(
         reference=given.reference,
@@ -138,15 +143,24 @@ def _authorisation(document: EngagementDocument) -> Authorisation:
         valid_until_text=given.valid_until[0],
         document=given.document.path if given.document else None,
         document_sha256=given.document.sha256 if given.document else None,
+        role=given.role or "",
+        contacts=tuple(contact.value() for contact in given.contacts),
+        permits=given.permits.value(source),
     )
 
 
-def _limits(given: LimitsDocument, profile: Profile) -> Limits:
+def _limits(given: LimitsDocument, profile: Profile, permits: PermitsDocument) -> Limits:
     default = profile.limits
-    rate = given.rate or default.rate
+    # What nobody asked for comes down to what the authorisation permits.
+    rate = given.rate or _at_most(default.rate, permits.rate)
+    per_host = _at_most(default.rate_per_host, permits.rate_per_host)
     return Limits(
         rate=rate,
         # A rate below the profile's own share per host lowers that, too.
-        rate_per_host=given.rate_per_host or min(default.rate_per_host, rate),
+        rate_per_host=given.rate_per_host or min(per_host, rate),
         concurrency=given.concurrency or default.concurrency,
     )
+
+
+def _at_most(rate: int, permitted: int | None) -> int:
+    return rate if permitted is None else min(rate, permitted)

@@ -22,6 +22,7 @@ def resolve_scope(engagement: Engagement, resolver: Resolver) -> ResolvedScope:
     must resolve, too: else nobody knows what must not be asked.
     """
     pinned = _resolve(engagement, resolver)
+    permitted = engagement.authorisation.permits.targets
     out = engagement.exclude | _pinned(engagement.exclude_names, pinned)
     problems = [
         f"{host.where}: {host.name} is excluded, but does not resolve: its addresses are unknown"
@@ -31,13 +32,21 @@ def resolve_scope(engagement: Engagement, resolver: Resolver) -> ResolvedScope:
     for host in engagement.include_names:
         inside = engagement.include if host.expect is None else host.expect
         problems.extend(_problems(host, pinned[host.name], inside, out))
+        problems.extend(
+            f"{host.where}: {host.name} is {address}, which authorisation.permits.targets does not "
+            "permit"
+            for address in pinned[host.name]
+            if permitted is not None and address not in permitted
+        )
     if problems:
         raise NotAdmitted(
             "the scope names hosts that are not admitted:\n  " + "\n  ".join(problems),
             hint="correct the scope, or the name service; nothing was sent",
         )
     scope = Scope(
-        included=engagement.include | _pinned(engagement.include_names, pinned), excluded=out
+        included=engagement.include | _pinned(engagement.include_names, pinned),
+        excluded=out,
+        permitted=permitted,
     )
     _check_whole(engagement, scope)
     return ResolvedScope(scope=scope, names=tuple(pinned.items()))

@@ -183,6 +183,19 @@ def _gather(document: ScopeDocument, source: Source) -> GatheredScope:
     return found
 
 
+def outside(
+    document: ScopeDocument, source: Source, permitted: AddressSet
+) -> Iterator[tuple[Path, Place, str, AddressSet]]:
+    """Each entry that includes more than is permitted: its file, its place, and what is too much.
+
+    What is excluded again does not count.
+    """
+    for entry in _entries(document.include, source, "include"):
+        beyond = entry.listed.addresses - document.gathered.exclude - permitted
+        if beyond:
+            yield entry.path, entry.place, entry.listed.text, beyond
+
+
 def _refuse_lonely_names(included: Iterable[_Entry], source: Source) -> None:
     lonely = [entry for entry in included if entry.expect is None]
     for entry in lonely:

@@ -10,18 +10,48 @@ from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.inventory import Inventory
 from pipeline.decide.noise import Suppression
+from pipeline.decide.permits import Technique
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
 from pipeline.plan import Privacy
-from pipeline.ports import PortSet, PortSpec
+from pipeline.ports import PortSet, PortSpec, ProtocolPorts
 from pipeline.scope import Scope
 from pipeline.windows import Weekly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Somebody to call when something goes wrong."""
+
+    name: str
+    role: str = ""
+    email: str = ""
+    phone: str = ""
+
+    def __str__(self) -> str:
+        who = f"{self.name} ({self.role})" if self.role else self.name
+        return ", ".join(part for part in (who, self.email, self.phone) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted:
+    """What the authorisation permits, before the frequency table of ports is known.
+
+    ``None`` is no bound of its own; ``ports_at`` is the ``file:line:column`` of its ports.
+    """
+
+    techniques: frozenset[Technique] | None = None
+    ports: ProtocolPorts | None = None
+    ports_at: str = ""
+    rate: int | None = None
+    rate_per_host: int | None = None
+    targets: AddressSet | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorisation:
-    """Who allowed the scan, and from when to when.
+    """Who allowed the scan, from when to when, and within which bounds.
 
     ``valid_from`` and ``valid_until`` are seconds since the epoch, the end exclusive; the texts
     are as the file has them. ``document_sha256`` is that of the document as found on the disk.
@@ -35,6 +65,9 @@ class Authorisation:
     valid_until_text: str
     document: Path | None = None
     document_sha256: str | None = None
+    role: str = ""
+    contacts: tuple[Contact, ...] = ()
+    permits: Permitted = field(default_factory=Permitted)
 
     def require(self, now: float) -> None:
         """Raise :class:`NotAuthorised` unless the authorisation is valid at ``now``."""

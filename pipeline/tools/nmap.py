@@ -185,7 +185,7 @@ def _rate_per_host(task: Task, policy: Policy, lease: Lease) -> float:
 
 
 def _version_options(task: Task, policy: Policy) -> Iterator[tuple[str, str | None]]:
-    yield ("-sS" if policy.privileged else "-sT"), None
+    yield ("-sS" if policy.privileged and policy.syn else "-sT"), None
     yield "-sV", None
     yield "--version-intensity", str(policy.version_intensity)
     # All hosts at once: each has few probes, and a silent service takes a minute and a half.

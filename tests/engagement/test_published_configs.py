@@ -122,7 +122,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
         body = line.lstrip()
         key = body.removeprefix("# ").removeprefix("- ").partition(":")[0].partition(" ")[0]
         offered = body.startswith("# - ") or key in (
-            "timezone", "document", "interface", "source_address", "concurrency", "canaries",
+            "timezone", "document", "role", "contacts", "permits",
+            "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
         opens = line.startswith(("# windows:", "# suppress:"))
@@ -134,6 +135,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     assert found.risk.own.rules
     assert found.vantage.source_address
     assert found.authorisation.document
+    assert found.authorisation.contacts
+    assert found.authorisation.permits.targets
     assert len(found.include_names) == 2
     assert (found.until_settled, found.rescan_error) == (7200.0, 0.01)
     assert [bool(each.kinds) for each in found.suppressions] == [False, True]

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.addresses import AddressSet, parse_address
+from pipeline.decide.permits import Technique
 from pipeline.engagement import Engagement, load
 from pipeline.errors import NotAdmitted, NotAuthorised, ToolError
 from pipeline.model import Endpoint, Method
 from pipeline.plan import RunPlan
-from pipeline.ports import ALL_PORTS, PortSet, PortSpec
+from pipeline.ports import ALL_PORTS, PortSet, PortSpec, parse_ports
 from pipeline.vantage import Survey, Tool
 from stages.authorise import authorise, batches
 from tests.decide.making import PLAN, POLICY, START, endpoints
@@ -239,3 +240,56 @@ def test_a_canary_is_expected_although_its_port_is_not_swept() -> None:
     canary: tuple[Endpoint, ...] = endpoints("192.0.2.7:8080")
     plan = replace(PLAN, included=AddressSet.parse(["192.0.2.0/27"]))
     assert [batch.expected for batch in batches(plan, canary)] == [canary]
+
+
+# --- what the authorisation permits ------------------------------------------------------------
+
+
+def _permitting(engagement: Engagement, **bounds: object) -> dict[str, object]:
+    permits = replace(engagement.authorisation.permits, **bounds)  # type: ignore[arg-type]  # as above
+    return {"authorisation": replace(engagement.authorisation, permits=permits)}
+
+
+def test_without_permission_for_syn_scans_nobody_sends_any(
+    plan: Callable[..., RunPlan], engagement: Engagement
+) -> None:
+    some = frozenset(Technique) - {Technique.SYN}
+    found = plan(**_permitting(engagement, techniques=some))
+    assert found.policy.sweep is Method.NMAP_CONNECT
+    assert found.policy.methods == (Method.NMAP_CONNECT, Method.HANDSHAKE)
+    assert not found.policy.syn
+    assert any("no SYN scans" in note for note in found.notes)
+    assert ("permitted methods", "connect, udp, version, scripts") in found.authorisation
+
+
+def test_control_ports_are_drawn_from_what_is_permitted(
+    plan: Callable[..., RunPlan], engagement: Engagement
+) -> None:
+    found = plan(**_permitting(engagement, ports=parse_ports("1-500")))
+    assert found.policy.control_ports
+    assert not found.policy.control_ports - PortSet.parse("1-500")
+    assert not found.policy.control_ports & found.policy.ports
+
+
+def test_where_nothing_else_is_permitted_there_are_no_control_ports(
+    plan: Callable[..., RunPlan], engagement: Engagement
+) -> None:
+    found = plan(**_permitting(engagement, ports=parse_ports("22,80,443")))
+    assert not found.policy.control_ports
+    assert any("no control ports" in note for note in found.notes)
+
+
+def test_a_run_that_would_ask_other_ports_is_refused(
+    plan: Callable[..., RunPlan], engagement: Engagement
+) -> None:
+    with pytest.raises(NotAuthorised, match=r"asks 1 TCP port that .*: 443"):
+        plan(**_permitting(engagement, ports=parse_ports("22,80")))
+
+
+def test_a_name_that_leads_out_of_what_is_permitted_is_refused(
+    plan: Callable[..., RunPlan], engagement: Engagement
+) -> None:
+    bounds = _permitting(engagement, targets=AddressSet.parse(["192.0.2.0/26"]))
+    assert plan(**bounds).scope.admitted <= AddressSet.parse(["192.0.2.0/26"])
+    with pytest.raises(NotAdmitted, match=r"does not permit"):
+        plan(resolves_to="192.0.2.77", **bounds)

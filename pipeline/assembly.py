@@ -38,6 +38,7 @@ from pipeline.render.document import (
     AssetsTold,
     AuditHead,
     Completeness,
+    Conduct,
     Deviations,
     Event,
     Finding,
@@ -111,6 +112,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         completeness=_completeness(run, evidence),
         audit=_audit(store, run),
         trends=told,
+        conduct=_conduct(plan),
     )
 
 
@@ -198,6 +200,28 @@ def _assets_told(run: RunRecord, assets: Assets | None, side: Side) -> AssetsTol
         sources=run.plan.assets,
         sha256=run.plan.inventory_sha256,
         disagreements=disagreements(assets, side, within=within) if complete else None,
+    )
+
+
+def _conduct(plan: RunPlan) -> Conduct | None:
+    if plan.imported:
+        return None
+    policy = plan.policy
+    return Conduct(
+        authorised_from=plan.authorised_from,
+        authorised_until=plan.authorised_until,
+        openings=plan.openings,
+        rate=policy.ceilings.rate,
+        rate_per_host=policy.ceilings.rate_per_host,
+        methods=(policy.sweep, *policy.methods),
+        control_ports=policy.control_ports,
+        fragile_ports=policy.fragile_ports,
+        speaks=policy.speaks,
+        scripts=policy.scripts,
+        evidence=plan.privacy.evidence,
+        raw_expires=plan.privacy.keep_raw is not None,
+        redactions=len(plan.privacy.redact),
+        engagement_sha256=plan.engagement_sha256,
     )
 
 

@@ -20,13 +20,15 @@ from pipeline.model import (
     Change,
     ChangeKind,
     Hole,
+    Method,
     Observation,
     Refusals,
     RunState,
     TaskRecord,
     Verdict,
 )
-from pipeline.plan import ImportedFile
+from pipeline.plan import EvidenceKept, ImportedFile
+from pipeline.ports import PortSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,31 @@ class AuditHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """What a run of our own was bound to, from its plan; the checklist is ticked from it.
+
+    ``openings`` are windows from the start on, as times (``None``: the authorisation is all there
+    is). ``rate`` and ``rate_per_host`` are packets per second that all tools together, and one
+    host, get at most. ``methods`` are those of discovery and corroboration, in their order.
+    """
+
+    authorised_from: float
+    authorised_until: float
+    openings: tuple[tuple[float, float], ...] | None
+    rate: int
+    rate_per_host: int
+    methods: tuple[Method, ...]
+    control_ports: PortSet
+    fragile_ports: PortSet
+    speaks: bool
+    scripts: tuple[str, ...]
+    evidence: EvidenceKept
+    raw_expires: bool
+    redactions: int
+    engagement_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDocument:
     """One run. ``tools`` are (name, version) pairs, ``limits`` (name, value) pairs.
 
@@ -185,5 +212,7 @@ class RunDocument:
     """The run is measured by its baseline, and not by the run before it."""
     assets: AssetsTold | None = None
     """``None`` for a run without an inventory of assets."""
+    conduct: Conduct | None = None
+    """``None`` for an imported run: others conducted it."""
     baseline_run: bool = False
     """``comparison`` is with the run that was set as the baseline."""

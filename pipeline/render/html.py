@@ -23,11 +23,25 @@ from pipeline.render.changes import group_changes
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import percentage, planned, uncovered
 from pipeline.render.deviations import DEVIATIONS
-from pipeline.render.document import RunDocument
+from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import contents_told, embedded
 from pipeline.render.method import methods_used
+from pipeline.render.overview import (
+    course_of,
+    funnel_steps,
+    heat_of,
+    look_rows,
+    network_rows,
+    turnovers,
+)
+from pipeline.render.pictures.course import run_course
+from pipeline.render.pictures.funnel import funnel
+from pipeline.render.pictures.heat import heat_map
+from pipeline.render.pictures.looks import looks
+from pipeline.render.pictures.networks import risk_by_network
+from pipeline.render.pictures.openings import opens_and_closes
 from pipeline.render.references import citation, cited
 from pipeline.render.risks import (
     SEVERITY_MEANINGS,
@@ -53,7 +67,7 @@ from pipeline.render.words import (
 )
 from pipeline.resources import folder, read_text
 
-_STYLES: Final = ("report.css", "inventory.css")
+_STYLES: Final = ("report.css", "pictures.css", "inventory.css")
 _SCRIPTS: Final = ("endpoints.js", "inventory.js", "report.js")
 _FINDINGS_TOLD: Final = 1000
 _CHANGES_TOLD: Final = 200
@@ -88,6 +102,7 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "told": _told(groups),
         "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
         **_trends(document),
+        "pictures": _pictures(document),
         "methods": methods_used(document.tasks),
         "inventory": embedded(document.findings),
         "inventory_told": contents_told(document.findings),
@@ -115,6 +130,21 @@ def _trends(document: RunDocument) -> dict[str, Any]:
 def _joined(names: tuple[str, ...]) -> str:
     """Our own files as one text: one element, and so one hash."""
     return "\n".join(read_text("templates", f"report/{name}") for name in names)
+
+
+def _pictures(document: RunDocument) -> dict[str, Any]:
+    findings = document.findings
+    return {
+        "funnel": funnel(funnel_steps(findings)),
+        "networks": risk_by_network(network_rows(findings)),
+        "heat": heat_map(heat_of(findings)),
+        "openings": opens_and_closes(turnovers(document.trends)),
+        "course": None if document.imported else run_course(course_of(document)),
+    }
+
+
+def _looks(finding: Finding) -> Markup:
+    return looks(look_rows(finding.observations), over=str(finding.verdict.endpoint))
 
 
 def _policy(style: str, script: str) -> str:
@@ -203,6 +233,7 @@ def _environment() -> Environment:
         cited=cited,
         severity_meanings=SEVERITY_MEANINGS,
         facts=facts,
+        looks=_looks,
         round_name=round_name,
         service_text=service_text,
         verdicts=VERDICTS,

@@ -41,6 +41,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
             raise
 
 
+def write_if_other(path: Path, content: str | bytes) -> bool:
+    """Write the file unless it holds exactly this already; true when it was written.
+
+    Raises as :func:`write_whole` does.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return False
+    write_whole(path, data)
+    return True
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for this user's eyes only (0700).
 

@@ -117,6 +117,11 @@ def _with_those_of(path: Path, wishes: Wishes) -> Wishes:
 
 def _of_runs(store: Store, before: str, new: RunRecord, wishes: Wishes, now: float) -> Diff:
     old = run_meant(store, before, new.plan.engagement) if before else _run_before(store, new)
+    return between(store, old, new, wishes, now=now)
+
+
+def between(store: Store, old: RunRecord, new: RunRecord, wishes: Wishes, *, now: float) -> Diff:
+    """Two runs of the store as one comparison; suppressions hold that have not expired ``now``."""
     changes = compare_runs(store, old, new)
     endpoints = [change.endpoint for change in changes]
     past = histories(store, new.plan.engagement, new.number, endpoints)

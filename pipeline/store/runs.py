@@ -113,7 +113,7 @@ class Store:
         if engagement is not None:
             query = query.where(schema.runs.c.engagement == engagement)
         with self.reading() as connection:
-            return tuple(_run(found._mapping) for found in connection.execute(query))
+            return tuple(run_of(found._mapping) for found in connection.execute(query))
 
     def run(self, reference: str) -> RunRecord:
         """The run that ``reference`` names: an id, ``last`` or ``last~2``.
@@ -287,7 +287,11 @@ class Store:
                 .where(schema.changes.c.run == run)
                 .order_by(schema.changes.c.number)
             ).all()
-        earlier = next(record for record in self.runs() if record.number == header.against)
+            earlier = connection.execute(
+                select(schema.runs.c.id, schema.runs.c.started).where(
+                    schema.runs.c.number == header.against
+                )
+            ).one()
         before, after = self.verdicts(header.against), self.verdicts(run)
         changes = tuple(
             Change(
@@ -315,7 +319,8 @@ class Store:
         return None
 
 
-def _run(found: Any) -> RunRecord:
+def run_of(found: Any) -> RunRecord:
+    """The run of a row. Raises ``ValueError`` when the row is none that this version knows."""
     return RunRecord(
         number=found["number"],
         id=found["id"],

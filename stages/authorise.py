@@ -20,6 +20,7 @@ from pipeline.errors import NotAuthorised, ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import ALL_PORTS, PortSet, PortSpec, ProtocolPorts
+from pipeline.render.extras import require
 from pipeline.render.text import counted
 from pipeline.tools.nmap import affordable_scripts, version_packets
 from pipeline.vantage import Survey, Tool, ports_by_frequency
@@ -52,9 +53,11 @@ def authorise(
     """The plan of a run, or a refusal.
 
     Raises ``NotAuthorised`` outside the authorisation's validity or bounds, ``NotAdmitted`` when a
-    name resolves outside the scope, and :class:`ToolError` when nmap cannot be used.
+    name resolves outside the scope, :class:`ToolError` when nmap cannot be used, and :class:`Error`
+    when the package behind an output is missing.
     """
     engagement.authorisation.require(now)
+    require(engagement.outputs)
     resolved = resolve_scope(engagement, resolver)
     permits = _permits(engagement, survey)
     policy, notes = _policy(engagement, survey, permits, seed, resolved.scope.admitted.size)

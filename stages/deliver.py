@@ -11,7 +11,7 @@ from pipeline.manifest import MANIFEST, manifest
 
 
 def deliver(
-    folder: Path, files: Mapping[str, str], *, run_id: str, trail: Trail | None = None
+    folder: Path, files: Mapping[str, str | bytes], *, run_id: str, trail: Trail | None = None
 ) -> tuple[Path, ...]:
     """Write the files into the run's folder, then the manifest; returns what was written.
 

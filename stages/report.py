@@ -1,4 +1,4 @@
-"""Render the run: one self-contained HTML page, JSON for machines, nmap's XML for others."""
+"""Render the run: a page for people, JSON for machines, and the same in the forms of others."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pipeline.render.csv import render_endpoints_csv, render_findings_csv
 from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
 from pipeline.render.html import render_html
+from pipeline.render.markdown import render_markdown
 from pipeline.render.nmap_xml import render_nmap_xml
 
-RENDERERS: Final[Mapping[str, tuple[str, Callable[[RunDocument], str]]]] = MappingProxyType(
+RENDERERS: Final[Mapping[str, tuple[str, Callable[[RunDocument], str | bytes]]]] = MappingProxyType(
     {
         "html": ("report.html", render_html),
         "json": ("report.json", render_json),
         "nmap-xml": ("report.xml", render_nmap_xml),
+        "markdown": ("report.md", render_markdown),
+        "csv": ("endpoints.csv", render_endpoints_csv),
+        "csv-findings": ("findings.csv", render_findings_csv),
     }
 )
 """Format, file name, and the function that renders it."""
 
 
-def report(document: RunDocument, formats: tuple[str, ...]) -> dict[str, str]:
-    """The texts of the report, by file name. Raises ``KeyError`` for an unknown format."""
+def report(document: RunDocument, formats: tuple[str, ...]) -> dict[str, str | bytes]:
+    """The contents of the report, by file name. Raises ``KeyError`` for an unknown format, and
+    :class:`~pipeline.errors.Error` where the package behind one is missing.
+    """
     return {name: render(document) for name, render in (RENDERERS[kind] for kind in formats)}

@@ -267,10 +267,12 @@ def desk_half(
     *,
     end: Mapping[str, str] | None = None,
     compare: bool = True,
+    forms: tuple[str, ...] = (),
 ) -> Outcome:
     """Classify, compare, report, deliver: from the store alone. The run stays as it is.
 
     The record hears of it, and of the ``end`` of a run that ends here; then the run is sealed.
+    ``forms`` are written beside what the engagement wants.
     """
     verdicts = classify(store, run)
     if compare:
@@ -284,8 +286,8 @@ def desk_half(
             trail.sync()
             store.print_head(run.number)
     document = assemble(store, run)
-    texts = report(document, run.plan.outputs)
-    files = deliver(folder, texts, run_id=run.id, trail=trail)
+    contents = report(document, tuple(dict.fromkeys((*run.plan.outputs, *forms))))
+    files = deliver(folder, contents, run_id=run.id, trail=trail)
     if trail is not None:
         seal_run(run, store, folder, trail)
     return Outcome(run=run, document=document, files=files)

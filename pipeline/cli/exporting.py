@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.options import Here, RunReference, existing_database
 
-if TYPE_CHECKING:
-    from pipeline.render.document import RunDocument
-
 
 def export(
     run: RunReference = "last",
     kind: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="As what: nmap-xml, json, …")
+        str, typer.Option("--format", metavar="FORMAT", help="As what: nmap-xml, json, csv, pdf, …")
     ] = "nmap-xml",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here, not to stdout.")
@@ -28,12 +24,20 @@ def export(
     """Write a stored run in the format of another program; sends nothing."""
     from pipeline.assembly import assemble
     from pipeline.cli.edge import complain, printing
+    from pipeline.cli.forms import forms_meant, known_forms
     from pipeline.cli.resuming import unfinished
+    from pipeline.errors import UsageError
     from pipeline.files import write_whole
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
 
-    render = _renderer(kind)
+    form, *more = forms_meant(kind)
+    if more:
+        raise UsageError(
+            "--format: one format at a time can be exported",
+            hint="`portproof report` writes several",
+        )
+    _, render = known_forms()[form]
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         document = assemble(store, record)
@@ -44,25 +48,12 @@ def export(
         write_whole(output, render(document))
         print(output)
         return 0
+    rendered = render(document)
+    if isinstance(rendered, bytes) and sys.stdout.isatty():
+        raise UsageError(f"{form} is nothing for a terminal", hint="name a file with --output")
     with printing():
-        sys.stdout.write(render(document))
+        if isinstance(rendered, bytes):
+            sys.stdout.buffer.write(rendered)
+        else:
+            sys.stdout.write(rendered)
     return 0
-
-
-def _renderer(kind: str) -> Callable[[RunDocument], str]:
-    from pipeline.engagement.wording import did_you_mean, shown
-    from pipeline.errors import UsageError
-
-    known = _formats()
-    if kind not in known:
-        raise UsageError(f"--format: {shown(kind)} is no format{did_you_mean(kind, known)}")
-    return known[kind]
-
-
-def _formats() -> Mapping[str, Callable[[RunDocument], str]]:
-    """Everything that a run can be written as, and what is of use only on demand."""
-    from pipeline.render.nmap_xml import render_plain_nmap_xml
-    from stages.report import RENDERERS
-
-    known = {name: render for name, (_, render) in RENDERERS.items()}
-    return known | {"nmap-xml-plain": render_plain_nmap_xml}

@@ -188,22 +188,27 @@ def _wanted(finding: Finding, text: str) -> bool:
 def report(
     run: RunReference = "last",
     workspace: Here = Path(),
+    forms: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMATS", help="As what: html, or html,pdf,xlsx, …"),
+    ] = "",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the HTML page here instead.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write it here; several formats into this folder."),
     ] = None,
     baseline: AgainstBaseline = False,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
+    from pipeline.cli.forms import forms_meant, written
     from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
     from pipeline.errors import WorkspaceBusy
-    from pipeline.files import write_whole
-    from pipeline.render.html import render_html
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
 
+    meant = forms_meant(forms) if forms else ()
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
@@ -220,13 +225,13 @@ def report(
                     trail = closing.enter_context(
                         recording(record, store, folder, again="reported")
                     )
-            outcome = desk_half(record, store, folder, trail)
+            more = meant if output is None else ()
+            outcome = desk_half(record, store, folder, trail, forms=more)
+    files = outcome.files
     if output is not None:
-        write_whole(output, render_html(outcome.document))
-        print(output)
-    else:
-        for file in outcome.files:
-            print(file)
+        files = written(outcome.document, meant or ("html",), output)
+    for file in files:
+        print(file)
     return 0
 
 

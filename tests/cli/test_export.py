@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from pipeline.cli.forms import known_forms
 from pipeline.model import Verdict
 from pipeline.parse.own_xml import read_own_xml
 from tests.cli.conftest import Portproof
@@ -35,11 +36,12 @@ def test_a_run_is_exported_into_a_file(portproof: Portproof, finished: Path) -> 
     assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0
 
 
-@pytest.mark.parametrize("name", ["html", "json", "nmap-xml", "nmap-xml-plain"])
+@pytest.mark.parametrize("name", sorted(known_forms()))
 def test_every_format_can_be_exported(portproof: Portproof, finished: Path, name: str) -> None:
     said = portproof("export", "last", "--format", name, "--workspace", finished)
     assert said.code == 0
-    assert the_run(finished).name in said.out or name == "nmap-xml-plain"
+    named = name in ("nmap-xml-plain", "csv", "csv-findings")
+    assert the_run(finished).name in said.out or named
     if name == "json":
         assert said.json == json.loads((the_run(finished) / "report.json").read_text())
 
@@ -51,3 +53,52 @@ def test_a_format_that_nobody_knows_is_refused_with_those_that_there_are(
     assert said.code == 2
     assert "--format: 'nmap' is no format" in said.err
     assert "nmap-xml" in said.err
+
+
+def test_a_report_is_written_in_several_formats_into_a_folder(
+    portproof: Portproof, finished: Path
+) -> None:
+    place = finished / "for-the-client"
+    said = portproof(
+        *("report", "last", "--workspace", finished),
+        *("--format", "html,markdown,csv,csv-findings", "--output", place),
+    )
+    assert said.code == 0
+    names = ["report.html", "report.md", "endpoints.csv", "findings.csv"]
+    assert said.out.splitlines() == [str(place / name) for name in names]
+    assert all((place / name).stat().st_size for name in names)
+
+
+def test_one_format_is_written_into_the_file_that_is_named(
+    portproof: Portproof, finished: Path
+) -> None:
+    file = finished / "mine.md"
+    said = portproof("report", "--workspace", finished, "--format", "markdown", "--output", file)
+    assert (said.code, said.out) == (0, f"{file}\n")
+    assert (
+        file.read_text() == portproof("export", "--workspace", finished, "--format", "markdown").out
+    )
+
+
+def test_without_a_place_the_formats_go_beside_what_the_engagement_wants(
+    portproof: Portproof, finished: Path
+) -> None:
+    said = portproof("report", "--workspace", finished, "--format", "csv")
+    names = [Path(line).name for line in said.out.splitlines()]
+    assert names == ["endpoints.csv", "report.html", "report.json", "manifest.json"]
+
+
+def test_a_format_of_a_report_that_nobody_knows_is_refused_before_anything_is_done(
+    portproof: Portproof, finished: Path
+) -> None:
+    before = (the_run(finished) / "report.html").stat().st_mtime_ns
+    said = portproof("report", "--workspace", finished, "--format", "html,markdwon")
+    assert said.code == 2
+    assert "--format: 'markdwon' is no format" in said.err
+    assert (the_run(finished) / "report.html").stat().st_mtime_ns == before
+
+
+def test_several_formats_are_not_exported_at_once(portproof: Portproof, finished: Path) -> None:
+    said = portproof("export", "--workspace", finished, "--format", "csv,json")
+    assert said.code == 2
+    assert "`portproof report` writes several" in said.err

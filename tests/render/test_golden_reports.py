@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.decide import reasons
+from pipeline.render.csv import render_endpoints_csv, render_findings_csv
 from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
 from pipeline.render.html import render_html
+from pipeline.render.markdown import render_markdown
 from pipeline.render.nmap_xml import render_nmap_xml
 from tests.render import documents
 from tests.render.judged import judged
@@ -31,7 +33,14 @@ def html(document: RunDocument) -> str:
 
 @pytest.mark.parametrize(
     ("name", "render"),
-    [("small-run.html", html), ("small-run.json", render_json), ("small-run.xml", render_nmap_xml)],
+    [
+        ("small-run.html", html),
+        ("small-run.json", render_json),
+        ("small-run.xml", render_nmap_xml),
+        ("small-run.md", render_markdown),
+        ("small-run-endpoints.csv", render_endpoints_csv),
+        ("small-run-findings.csv", render_findings_csv),
+    ],
 )
 def test_the_small_run_is_rendered_as_expected(
     name: str, render: Callable[[RunDocument], str]
@@ -39,5 +48,5 @@ def test_the_small_run_is_rendered_as_expected(
     path = GOLDEN / name
     rendered = render(judged(documents.small()))
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(rendered, encoding="utf-8")
-    assert rendered == path.read_text(encoding="utf-8")
+        path.write_text(rendered, encoding="utf-8", newline="")
+    assert rendered.encode() == path.read_bytes()

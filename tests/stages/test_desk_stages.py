@@ -238,4 +238,4 @@ def test_every_output_has_its_own_file_and_an_unknown_one_is_an_error() -> None:
     names = [name for name, _ in RENDERERS.values()]
     assert len(names) == len(set(names))
     with pytest.raises(KeyError):
-        report(None, ("pdf",))  # type: ignore[arg-type]  # it is not looked at
+        report(None, ("odt",))  # type: ignore[arg-type]  # it is not looked at

@@ -1,0 +1,53 @@
+"""The forms of a report on the command line: which are asked for, and where each is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.render.document import RunDocument
+
+    Form = tuple[str, Callable[[RunDocument], str | bytes]]
+
+
+def known_forms() -> Mapping[str, Form]:
+    """Everything that a run can be written as, and what is of use only on demand."""
+    from pipeline.render.nmap_xml import render_plain_nmap_xml
+    from stages.report import RENDERERS
+
+    return {**RENDERERS, "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml)}
+
+
+def forms_meant(text: str) -> tuple[str, ...]:
+    """The forms of a list such as ``html,pdf``.
+
+    Raises ``UsageError`` for one that nobody knows, and :class:`Error` where a package is missing.
+    """
+    from pipeline.engagement.wording import did_you_mean, shown
+    from pipeline.errors import UsageError
+    from pipeline.render.extras import require
+
+    known = known_forms()
+    meant = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in meant:
+        if name not in known:
+            raise UsageError(f"--format: {shown(name)} is no format{did_you_mean(name, known)}")
+    require(meant)
+    return meant
+
+
+def written(document: RunDocument, forms: tuple[str, ...], output: Path) -> tuple[Path, ...]:
+    """Write one form into a file, or several into a folder, and return where they are."""
+    from pipeline.files import write_whole
+
+    known = known_forms()
+    into_folder = len(forms) > 1 or output.is_dir()
+    found = []
+    for form in forms:
+        name, render = known[form]
+        place = output / name if into_folder else output
+        write_whole(place, render(document))
+        found.append(place)
+    return tuple(found)

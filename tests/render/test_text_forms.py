@@ -28,7 +28,7 @@ RUNS: dict[str, Callable[[], RunDocument]] = {
     "small": lambda: judged(documents.small()),
     "empty": lambda: documents.EMPTY,
     "cut short": documents.cut_short,
-    "tarpit": documents.tarpit,
+    "tarpit": lambda: documents.tarpit(300),
     "hostile": lambda: judged(documents.hostile(), ATTACKED),
 }
 READER = MarkdownIt("commonmark", {"html": True}).enable("table")

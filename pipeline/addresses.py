@@ -226,5 +226,35 @@ class AddressSet:
             yield AddressSet(tuple(current))
 
 
+def network_at(number: int, prefixes: tuple[int, int]) -> tuple[int, int]:
+    """First and last place of the network around a place, by the prefix lengths of both families.
+
+    All places are on the common number line.
+    """
+    base, bits = (0, 32 - prefixes[0]) if number < _V6_OFFSET else (_V6_OFFSET, 128 - prefixes[1])
+    first = base + ((number - base) >> bits << bits)
+    return first, first + (1 << bits) - 1
+
+
+def widened(addresses: AddressSet, prefixes: tuple[int, int]) -> AddressSet:
+    """The whole networks around these addresses."""
+    return AddressSet.of(
+        (network_at(first, prefixes)[0], network_at(last, prefixes)[1])
+        for first, last in addresses.ranges
+    )
+
+
+def in_busiest_network(addresses: AddressSet, prefixes: tuple[int, int]) -> int:
+    """How many of the addresses share a network at most. Takes no longer for large ranges."""
+    found: dict[int, int] = {}
+    for first, last in addresses.ranges:
+        (low, low_end), (high, high_end) = (network_at(n, prefixes) for n in (first, last))
+        if low_end + 1 < high:
+            return high_end - high + 1  # a whole network lies between the first and the last
+        for start, end in {(low, low_end), (high, high_end)}:
+            found[start] = found.get(start, 0) + min(last, end) - max(first, start) + 1
+    return max(found.values(), default=0)
+
+
 EVERY_IPV6: Final = AddressSet(((_V6_OFFSET, _LAST),))
 """The whole of the IPv6 address space."""

@@ -15,6 +15,7 @@ from pipeline.decide.coverage import Coverage
 from pipeline.decide.deviations import deviations
 from pipeline.decide.facts import Doubt, Neighbourhoods, neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
+from pipeline.decide.pace import Ceilings
 from pipeline.decide.questions import by_protocol
 from pipeline.decide.sampling import passes, sampled
 from pipeline.decide.trends import Trends, trends
@@ -232,9 +233,17 @@ def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:
     return (
         ("packets per second", str(policy.ceilings.rate)),
         ("packets per second and host", str(policy.ceilings.rate_per_host)),
+        *_of_a_network(policy.ceilings),
         ("commands at once", str(policy.concurrency)),
         *((("windows", "; ".join(plan.windows)),) if plan.windows else ()),
     )
+
+
+def _of_a_network(ceilings: Ceilings) -> Iterator[tuple[str, str]]:
+    if ceilings.rate_per_network is not None:
+        v4, v6 = ceilings.network
+        what = f"packets per second and network (/{v4}, /{v6} of IPv6)"
+        yield what, str(ceilings.rate_per_network)
 
 
 def _findings(

@@ -1,9 +1,10 @@
 """The rate budget: packets per second, leased to what runs and taken back when it ends.
 
-Two ceilings hold in every second: ``rate`` over everything that is sent, ``rate_per_host`` over
-what one host gets. A task says what it would send in all, in total and to one host; where that is
-less than a second's worth, the lease is no larger, so that many small tasks share a second. A lease
-counts for one more second after it was given back, because its last packets do.
+Ceilings hold in every second: ``rate`` over everything that is sent, ``rate_per_host`` over what
+one host gets, and ``rate_per_network``, where there is one, over what all hosts of a network get. A
+task says what it would send in all, in total and to one host; where that is less than a second's
+worth, the lease is no larger, so that many small tasks share a second. A lease counts for one more
+second after it was given back, because its last packets do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.addresses import AddressSet
+from pipeline.addresses import AddressSet, widened
 from pipeline.decide.pace import MARGIN, Ceilings
 
 SWEEP_SHARE = 0.8
@@ -29,7 +30,8 @@ class Demand:
     """What a task would send. ``packets`` in total, ``packets_to_a_host`` to the busiest host.
 
     ``most`` is the highest rate it can use; ``burst`` says that the tool cannot be slowed down, so
-    that a lease has to cover all that it sends.
+    that a lease has to cover all that it sends; ``spread`` that its tool keeps to what the lease
+    has for one network. Others send no faster than one network may get.
     """
 
     hosts: AddressSet
@@ -38,17 +40,23 @@ class Demand:
     most: float = float("inf")
     sweep: bool = False
     burst: bool = False
+    spread: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A share of both ceilings, in packets per second. ``give_back`` when the task has ended."""
+    """A share of all ceilings, in packets per second. ``give_back`` when the task has ended.
+
+    ``networks`` are the whole networks around its hosts, empty where networks have no ceiling.
+    """
 
     hosts: AddressSet
     rate: float
     rate_per_host: float
     _clock: Callable[[], float]
     _ended: float | None = field(default=None)
+    rate_per_network: float = float("inf")
+    networks: AddressSet = field(default_factory=AddressSet)
 
     def give_back(self) -> None:
         """The task sends no more. Harmless when called twice."""
@@ -98,7 +106,14 @@ class Budget:
         now = self._clock()
         self._leases = [lease for lease in self._leases if lease.counts_at(now)]
         total = self.ceilings.rate * MARGIN
+        around = self._around(demand.hosts)
+        per_network = self._free_per_network(around, demand)
         rate = min(self._free_rate(total, demand), demand.packets, demand.most)
+        if not self._reaches(per_network, rate, demand):
+            return None
+        if not demand.spread:
+            rate = min(rate, per_network)
+            total = min(total, self.ceilings.of_a_network * MARGIN)
         least = min(total, demand.packets) if demand.burst else total * LEAST_SHARE
         if rate < min(least, demand.packets, demand.most):
             return None
@@ -110,7 +125,14 @@ class Budget:
             return None
         if demand.burst and per_host < min(demand.packets_to_a_host, self.ceilings.rate_per_host):
             return None
-        lease = Lease(demand.hosts, rate, per_host, self._clock)
+        lease = Lease(
+            demand.hosts,
+            rate,
+            per_host,
+            self._clock,
+            rate_per_network=min(rate, per_network) if around else float("inf"),
+            networks=around,
+        )
         self._leases.append(lease)
         return lease
 
@@ -120,6 +142,33 @@ class Budget:
             free -= total * (1 - SWEEP_SHARE)
         return free
 
+    def _around(self, hosts: AddressSet) -> AddressSet:
+        if self.ceilings.rate_per_network is None:
+            return AddressSet()
+        return widened(hosts, self.ceilings.network)
+
+    def _free_per_network(self, around: AddressSet, demand: Demand) -> float:
+        if not around:
+            return float("inf")
+        total = self.ceilings.of_a_network * MARGIN
+        taken = sum(lease.rate_per_network for lease in self._leases if lease.networks & around)
+        reserved = total * (1 - SWEEP_SHARE) if demand.sweep and demand.packets > total else 0.0
+        return total - taken - reserved
+
+    def _reaches(self, per_network: float, rate: float, demand: Demand) -> bool:
+        """Whether what is free for a network is worth a start; like the share of the whole rate."""
+        wanted = min(rate, self.ceilings.of_a_network * MARGIN * LEAST_SHARE)
+        return per_network >= min(wanted, demand.packets)
+
     def _free_per_host(self, hosts: AddressSet) -> float:
         taken = sum(lease.rate_per_host for lease in self._leases if lease.hosts & hosts)
         return self.ceilings.rate_per_host - taken
+
+
+def sending_time(demand: Demand, lease: Lease, ceilings: Ceilings) -> float:
+    """Seconds that it takes at least to send what is demanded within a lease."""
+    slowest = max(demand.packets / lease.rate, demand.packets_to_a_host / lease.rate_per_host)
+    if lease.networks and demand.spread and not demand.sweep:
+        there = ceilings.in_busiest(demand.hosts) * demand.packets_to_a_host
+        slowest = max(slowest, min(there, demand.packets) / lease.rate_per_network)
+    return slowest

@@ -19,7 +19,7 @@ from typing import Final
 
 from pipeline import wire
 from pipeline.addresses import AddressSet
-from pipeline.budget import Demand, Lease
+from pipeline.budget import Demand, Lease, sending_time
 from pipeline.decide.permits import Permits
 from pipeline.errors import ToolError
 from pipeline.evidence import keep
@@ -122,7 +122,7 @@ class Executor:
         if command is not None:
             return command.deadline
         demand = self.demand(task)
-        sending = max(demand.packets / lease.rate, demand.packets_to_a_host / lease.rate_per_host)
+        sending = sending_time(demand, lease, self.policy.ceilings)
         gently = task.endpoints / task.pace if task.pace else 0.0
         return max(sending, gently) + _PATIENCE
 
@@ -203,7 +203,7 @@ class Executor:
 
         policy = self.policy
         how = handshake.manner(task, policy)
-        pace = handshake.pacer(task, policy, lease.rate, lease.rate_per_host)
+        pace = handshake.pacer(task, policy, lease)
         for version, (speak, ports) in itertools.product(
             (4, 6),
             (

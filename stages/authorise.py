@@ -10,9 +10,9 @@ from pipeline import __version__
 from pipeline.addresses import EVERY_IPV6, Address, AddressSet
 from pipeline.datagrams import GUESSED_PORTS, QUESTION_PORTS
 from pipeline.decide import udp_tasks
-from pipeline.decide.pace import Ceilings, batch_size
+from pipeline.decide.pace import MARGIN, Ceilings, batch_size
 from pipeline.decide.permits import Permits, Technique
-from pipeline.engagement import Engagement, Profile, Resolver, resolve_scope
+from pipeline.engagement import Engagement, Limits, Profile, Resolver, resolve_scope
 from pipeline.engagement.calendars import described, openings_of
 from pipeline.engagement.values import Permitted
 from pipeline.engagement.wording import printable
@@ -181,7 +181,7 @@ def _policy(
     sweep, methods, notes = _methods(survey, syn=permits.allow(Technique.SYN))
     if udp_ports and not nmap.raw:
         notes += (_UDP_WITHOUT_PRIVILEGE,)
-    version_probe, scripts, more = _versions(profile, limits.rate_per_host)
+    version_probe, scripts, more = _versions(profile, _to_one_host(limits))
     notes += more
     usable = _common(permits.tcp if ports else None, permits.udp if udp_ports else None)
     control_ports = _control_ports(ports | udp_ports, profile.control_ports, seed, usable)
@@ -192,7 +192,12 @@ def _policy(
         udp_ports=udp_ports,
         question_ports=udp_ports & QUESTION_PORTS,
         no_guess_ports=PortSet() if profile.snmp_public else GUESSED_PORTS,
-        ceilings=Ceilings(rate=limits.rate, rate_per_host=limits.rate_per_host),
+        ceilings=Ceilings(
+            rate=limits.rate,
+            rate_per_host=limits.rate_per_host,
+            rate_per_network=limits.rate_per_network,
+            network=limits.network,
+        ),
         concurrency=limits.concurrency,
         sweep=sweep,
         sweep_instead=methods[0],
@@ -238,6 +243,12 @@ def _policy(
 
 def _resolve(spec: PortSpec, nmap: Path, protocol: Protocol) -> PortSet:
     return spec.resolve(ports_by_frequency(nmap, protocol) if spec.top else ())
+
+
+def _to_one_host(limits: Limits) -> int:
+    if limits.rate_per_network is None:
+        return limits.rate_per_host
+    return min(limits.rate_per_host, int(limits.rate_per_network * MARGIN))
 
 
 def _versions(profile: Profile, ceiling: int) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:

@@ -17,7 +17,7 @@ from pipeline.addresses import AddressSet
 from pipeline.decide import udp_tasks
 from pipeline.decide.canaries import baseline, canaries_due, hosts_of
 from pipeline.decide.looks import looks
-from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate
+from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate_over
 from pipeline.decide.questions import ended, still_swept, sweep_rounds, with_purpose
 from pipeline.decide.sampling import sample
 from pipeline.decide.standing import standings
@@ -96,7 +96,7 @@ def _by_method(targets: Targets, policy: Policy) -> Iterator[tuple[Targets, Meth
 
 def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSet]:
     hosts = targets.addresses.size
-    rate = sweep_rate(hosts, policy.ceilings)
+    rate = sweep_rate_over(targets.addresses, policy.ceilings)
     probes = rate * SECONDS_PER_SLICE / (policy.masscan_retries + 1)
     everything = list(ports)
     count = max(1, min(len(everything), round(hosts * len(everything) / max(1.0, probes))))

@@ -83,7 +83,7 @@ def _small(task: Task, policy: Policy) -> Iterator[Task]:
     scripts = policy.scripts if task.protocol is Protocol.TCP else ()
     each = version_packets(policy.version_intensity, scripts)
     ports_at_once = max(1, ceilings.rate_per_host // each)
-    probes_at_once = max(1, int(ceilings.rate * MARGIN / 2) // each)
+    probes_at_once = max(1, int(min(ceilings.rate / 2, ceilings.of_a_network) * MARGIN) // each)
     ports = list(task.ports)
     width = min(ports_at_once, probes_at_once)
     for first in range(0, len(ports), width):

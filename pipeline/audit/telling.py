@@ -35,6 +35,7 @@ def plan_of(run: str, plan: RunPlan, plan_sha256: str) -> Facts:
         "vantage": policy.vantage,
         "rate": policy.ceilings.rate,
         "rate_per_host": policy.ceilings.rate_per_host,
+        "rate_per_network": policy.ceilings.rate_per_network,
         "methods": [policy.sweep, *policy.methods],
         "evidence": plan.privacy.evidence,
         "signing": bool(plan.signing_key),

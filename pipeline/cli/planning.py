@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import wire
-from pipeline.budget import Budget, Lease
+from pipeline.budget import Budget, Lease, sending_time
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.executor import Executor
@@ -109,6 +109,7 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
         "discovery_seconds": round(discovery.seconds),
         "rate": ceilings.rate,
         "rate_per_host": ceilings.rate_per_host,
+        "rate_per_network": ceilings.rate_per_network,
         "discovery_methods": list(discovery.methods),
         "methods": list(dict.fromkeys((*discovery.methods, *_methods(plan.policy)))),
         "rescan_delays": list(plan.policy.rescan_delays),
@@ -204,7 +205,7 @@ def _line(task: Task, plan: RunPlan, executor: Executor) -> str:
 def _cost(task: Task, plan: RunPlan, executor: Executor) -> tuple[float, float]:
     """Probes and seconds of one task."""
     demand, lease = executor.demand(task), _lease(task, plan, executor)
-    slowest = max(demand.packets / lease.rate, demand.packets_to_a_host / lease.rate_per_host)
+    slowest = sending_time(demand, lease, plan.policy.ceilings)
     match task.method:
         case Method.MASSCAN_SYN:
             rate = lease.rate / PACKETS_PER_SWEEP_PROBE
@@ -278,7 +279,7 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         f"ceilings    {found['rate']:,} packets in any second, {found['rate_per_host']:,} to any "
-        f"host"
+        f"host{_to_a_network(found['rate_per_network'])}"
     )
     yield f"methods     {', '.join(found['methods'])}"
     yield f"re-scans    {'after ' + ', '.join(delays) if delays else 'none'}"
@@ -312,6 +313,10 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
         "each of which may cost several packets. No host gets more than its own limit: either the "
         "hosts of the batch share the rate, or --scan-delay holds it."
     )
+
+
+def _to_a_network(rate: int | None) -> str:
+    return "" if rate is None else f", {rate:,} to any network"
 
 
 def _window_lines(found: dict[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import Final
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.canaries import baseline_task
 from pipeline.decide.grouping import covering_groups
-from pipeline.decide.pace import sweep_rate
+from pipeline.decide.pace import sweep_rate_over
 from pipeline.decide.questions import (
     TRIP_WIRES,
     named,
@@ -230,7 +230,7 @@ def _borne(evidence: Evidence, policy: Policy, hosts: int) -> float:
     A look at a few living hosts would otherwise be faster for them than the sweep of all was.
     """
     everybody = evidence.batch.targets.addresses.size
-    return sweep_rate(everybody, policy.ceilings) * hosts / everybody
+    return sweep_rate_over(evidence.batch.targets.addresses, policy.ceilings) * hosts / everybody
 
 
 def _rounds(evidence: Evidence, addresses: list[Address]) -> int:

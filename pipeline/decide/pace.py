@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pipeline.addresses import AddressSet, in_busiest_network
+
 SECONDS_PER_SLICE = 60.0
 PACKETS_PER_SWEEP_PROBE = 2
 """A SYN and the kernel's reset. masscan's own resets come out of the rate that it was given."""
@@ -37,19 +39,27 @@ def mean_below(ceiling: int, hosts: int) -> float:
     """
     if ceiling < 1 or hosts < 1:
         raise ValueError("a ceiling needs at least one probe and one host")
-    if hosts == 1:
-        return float(ceiling)
-    low, high = ceiling, ceiling * hosts
+    return probes_below(ceiling, 1, hosts) / hosts
+
+
+@lru_cache(maxsize=4096)
+def probes_below(ceiling: int, some: int, hosts: int) -> int:
+    """The most probes a second, spread at random over ``hosts``, of which ``some`` of them
+    together get more than ``ceiling`` with no more than :data:`RISK`."""
+    if some == hosts:
+        return ceiling
+    low, high = ceiling, ceiling * (hosts // some + 1)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _tail(ceiling, middle, hosts) <= RISK else (low, middle)
-    return low / hosts
+        chance = some / hosts
+        low, high = (middle, high) if _tail(ceiling, middle, chance) <= RISK else (low, middle)
+    return low
 
 
-def _tail(ceiling: int, probes: int, hosts: int) -> float:
+def _tail(ceiling: int, probes: int, chance: float) -> float:
     if probes <= ceiling:
         return 0.0
-    share, chance = (ceiling + 1) / probes, 1 / hosts
+    share = (ceiling + 1) / probes
     if share <= chance:
         return 1.0
     if share == 1:
@@ -63,14 +73,50 @@ def _tail(ceiling: int, probes: int, hosts: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceilings:
-    """The two ceilings of an engagement, packets per second."""
+    """The ceilings of an engagement, packets per second.
+
+    ``rate_per_network`` is what all addresses of one network get together, ``None`` where only
+    ``rate`` bounds it; ``network`` are the prefix lengths of a network, of IPv4 and of IPv6.
+    """
 
     rate: int
     rate_per_host: int
+    rate_per_network: int | None = None
+    network: tuple[int, int] = (24, 64)
+
+    @property
+    def of_a_network(self) -> int:
+        """What one network may get, whether or not it has a ceiling of its own."""
+        return self.rate if self.rate_per_network is None else self.rate_per_network
+
+    def in_busiest(self, hosts: AddressSet) -> int:
+        """How many of these hosts lie in the network that has the most of them."""
+        return in_busiest_network(hosts, self.network)
 
 
-def sweep_rate(hosts: int, ceilings: Ceilings) -> float:
-    """Probes per second that a random-order sweep over ``hosts`` hosts may send."""
+def sweep_rate_over(hosts: AddressSet, ceilings: Ceilings) -> float:
+    """Probes per second that a random-order sweep over these hosts may send."""
+    if ceilings.rate_per_network is None:
+        return sweep_rate(hosts.size, ceilings)
+    return sweep_rate(hosts.size, ceilings, in_a_network=ceilings.in_busiest(hosts))
+
+
+def sweep_rate(hosts: int, ceilings: Ceilings, *, in_a_network: int = 0) -> float:
+    """Probes per second that a random-order sweep over ``hosts`` hosts may send.
+
+    ``in_a_network`` of them lie in the busiest network: what is random for one host is for them,
+    and the same bound holds. 0: networks have no ceiling.
+    """
+    slowest = _sweep_rate(hosts, ceilings)
+    if not in_a_network:
+        return slowest
+    together = ceilings.of_a_network * MARGIN / PACKETS_PER_SWEEP_PROBE
+    if together < 1:
+        return min(slowest, together)
+    return min(slowest, max(probes_below(int(together), in_a_network, hosts) / OVERSHOOT, 0.1))
+
+
+def _sweep_rate(hosts: int, ceilings: Ceilings) -> float:
     per_host = ceilings.rate_per_host // PACKETS_TO_A_HOST_PER_SWEEP_PROBE
     total = ceilings.rate * MARGIN / PACKETS_PER_SWEEP_PROBE
     if per_host < 1:
@@ -84,11 +130,18 @@ def hosts_for_full_rate(ceilings: Ceilings) -> int:
     full = ceilings.rate * MARGIN / PACKETS_PER_SWEEP_PROBE
     while low < high:
         middle = (low + high) // 2
-        if sweep_rate(middle, ceilings) >= full:
+        if sweep_rate(middle, ceilings, in_a_network=_densely(middle, ceilings)) >= full:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+def _densely(hosts: int, ceilings: Ceilings) -> int:
+    """How many of so many hosts lie in one network at most, where networks have a ceiling."""
+    if ceilings.rate_per_network is None:
+        return 0
+    return min(hosts, 1 << (32 - ceilings.network[0]))
 
 
 def batch_size(ports: int, ceilings: Ceilings, *, passes: int) -> int:

@@ -85,6 +85,17 @@ class VantageDocument(Strict):
     )
 
 
+class NetworkDocument(Strict):
+    """How large a network is for which rate_per_network holds."""
+
+    ipv4: Annotated[int, Field(ge=8, le=32)] = Field(
+        default=24, description="Its prefix length of IPv4."
+    )
+    ipv6: Annotated[int, Field(ge=32, le=128)] = Field(
+        default=64, description="Its prefix length of IPv6."
+    )
+
+
 class LimitsDocument(Strict):
     """Ceilings that hold in every second; the profile has defaults."""
 
@@ -94,6 +105,13 @@ class LimitsDocument(Strict):
     rate_per_host: kinds.Rate | None = Field(
         default=None, description="Packets per second to any one address.", examples=[50]
     )
+    rate_per_network: kinds.Rate | None = Field(
+        default=None,
+        description="Packets per second to all addresses of one network together; only rate "
+        "bounds it if left out.",
+        examples=[200],
+    )
+    network: NetworkDocument = Field(default_factory=NetworkDocument)
     concurrency: kinds.Concurrency | None = Field(
         default=None, description="Commands that run at the same time.", examples=[4]
     )
@@ -213,14 +231,19 @@ class EngagementDocument(Strict):
         cls, limits: LimitsDocument, info: ValidationInfo
     ) -> LimitsDocument:
         profile = info.data.get("profile")
-        if profile is None or limits.rate_per_host is None:
+        if profile is None:
             return limits
         rate = limits.rate or profile.limits.rate
-        if limits.rate_per_host > rate:
-            whose = "rate" if limits.rate else f"the rate of profile {profile.name}"
-            what = f"must not exceed {whose}, {rate} (got {limits.rate_per_host})"
-            source_of(info).complain(("limits", "rate_per_host"), what)
-            raise Reported
+        whose = "rate" if limits.rate else f"the rate of profile {profile.name}"
+        for key, given, most, of in (
+            ("rate_per_network", limits.rate_per_network, rate, whose),
+            ("rate_per_host", limits.rate_per_host, rate, whose),
+            ("rate_per_host", limits.rate_per_host, limits.rate_per_network, "rate_per_network"),
+        ):
+            if given is not None and most is not None and given > most:
+                what = f"must not exceed {of}, {most} (got {given})"
+                source_of(info).complain(("limits", key), what)
+                raise Reported
         return limits
 
     @field_validator("canaries")

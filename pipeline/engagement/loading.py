@@ -157,8 +157,10 @@ def _limits(given: LimitsDocument, profile: Profile, permits: PermitsDocument) -
     return Limits(
         rate=rate,
         # A rate below the profile's own share per host lowers that, too.
-        rate_per_host=given.rate_per_host or min(per_host, rate),
+        rate_per_host=given.rate_per_host or min(per_host, rate, given.rate_per_network or rate),
         concurrency=given.concurrency or default.concurrency,
+        rate_per_network=given.rate_per_network,
+        network=(given.network.ipv4, given.network.ipv6),
     )
 
 

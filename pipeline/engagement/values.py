@@ -110,11 +110,17 @@ class Vantage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Ceilings that hold in every second: packets per second in sum and per host, tasks at once."""
+    """Ceilings that hold in every second: packets per second in sum and per host, tasks at once.
+
+    ``rate_per_network`` is that of a network, by the prefix lengths ``network`` of IPv4 and IPv6;
+    ``None`` where only ``rate`` bounds it.
+    """
 
     rate: int
     rate_per_host: int
     concurrency: int
+    rate_per_network: int | None = None
+    network: tuple[int, int] = (24, 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

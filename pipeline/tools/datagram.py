@@ -35,6 +35,7 @@ def demand(task: Task, _: Policy) -> Demand:
         packets=task.targets.addresses.size * to_a_host,
         packets_to_a_host=to_a_host,
         sweep=task.purpose is Purpose.SWEEP,
+        spread=True,
     )
 
 
@@ -73,7 +74,13 @@ async def ask(
         elif task.purpose is not Purpose.SWEEP or result.state is PortState.OPEN:
             seen.append(_observation(task, result))
 
-    pace = wire.Pacer(lease.rate, lease.rate_per_host, packets=wire.PACKETS_PER_EXCHANGE)
+    pace = wire.Pacer(
+        lease.rate,
+        lease.rate_per_host,
+        packets=wire.PACKETS_PER_EXCHANGE,
+        rate_per_network=lease.rate_per_network if lease.networks else None,
+        network=policy.ceilings.network,
+    )
     for version in (4, 6):
         source = policy.source_address
         # A socket cannot be bound to an address of the other family.

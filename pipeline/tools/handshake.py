@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from pipeline import wire
-from pipeline.budget import Demand
+from pipeline.budget import Demand, Lease
 from pipeline.decide.verdict import SOME_REFUSED
 from pipeline.model import Observation, PortState, Purpose, Task
 from pipeline.plan import Policy
@@ -77,15 +77,21 @@ def demand(task: Task, policy: Policy) -> Demand:
         packets=task.targets.addresses.size * to_a_host,
         packets_to_a_host=to_a_host,
         most=_most(task, how),
+        spread=True,
     )
 
 
-def pacer(task: Task, policy: Policy, rate: float, rate_per_host: float) -> wire.Pacer:
-    """Turns for this task's handshakes within a lease, both rates in packets per second."""
+def pacer(task: Task, policy: Policy, lease: Lease) -> wire.Pacer:
+    """Turns for this task's handshakes within a lease."""
     how = manner(task, policy)
     # The pacer counts every handshake as the most expensive one.
     scale = wire.PACKETS_PER_HANDSHAKE / how.packets
-    return wire.Pacer(min(rate, _most(task, how)) * scale, rate_per_host * scale)
+    return wire.Pacer(
+        min(lease.rate, _most(task, how)) * scale,
+        lease.rate_per_host * scale,
+        rate_per_network=lease.rate_per_network * scale if lease.networks else None,
+        network=policy.ceilings.network,
+    )
 
 
 def _most(task: Task, how: Manner) -> float:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.budget import Demand, Lease
 from pipeline.decide.pace import (
+    MARGIN,
     PACKETS_PER_SWEEP_PROBE,
     Ceilings,
     masscan_probes,
     masscan_rate,
-    sweep_rate,
+    sweep_rate_over,
 )
 from pipeline.model import Answer, Endpoint, Observation, PortState, Refusals, Task
 from pipeline.parse.masscan import Hit, read_masscan_ndjson
@@ -30,8 +32,7 @@ OVERHEAD: Final = 8.0
 
 def demand(task: Task, policy: Policy) -> Demand:
     """Packets that a sweep would send, worst case: every port open, every SYN-ACK reset."""
-    hosts = task.targets.addresses.size
-    allowed = sweep_rate(hosts, policy.ceilings)
+    allowed = sweep_rate_over(task.targets.addresses, policy.ceilings)
     rate = masscan_rate(task.endpoints, allowed, policy.masscan_retries)
     probes = masscan_probes(task.endpoints, rate, policy.masscan_retries)
     return Demand(
@@ -40,6 +41,7 @@ def demand(task: Task, policy: Policy) -> Demand:
         packets_to_a_host=probes * PACKETS_PER_SWEEP_PROBE,
         most=rate * PACKETS_PER_SWEEP_PROBE,
         sweep=True,
+        spread=True,
     )
 
 
@@ -53,12 +55,15 @@ def command(
     task: Task, policy: Policy, lease: Lease, program: Path, excluded: AddressSet, seed: int
 ) -> Command:
     """The call. The exclusions go along as a second belt: no target lies in them."""
-    hosts = task.targets.addresses.size
-    # The lease may leave less of the per-host ceiling than the whole of it.
-    ceilings = Ceilings(rate=policy.ceilings.rate, rate_per_host=max(1, int(lease.rate_per_host)))
+    # The lease may leave less of the other ceilings than the whole of them.
+    ceilings = replace(
+        policy.ceilings,
+        rate_per_host=max(1, int(lease.rate_per_host)),
+        rate_per_network=_left_for_a_network(policy.ceilings, lease),
+    )
     allowed = min(
         lease.rate / PACKETS_PER_SWEEP_PROBE,
-        sweep_rate(hosts, ceilings),
+        sweep_rate_over(task.targets.addresses, ceilings),
     )
     rate = max(0.1, masscan_rate(task.endpoints, allowed, policy.masscan_retries))
     options: list[tuple[str, str | None]] = [
@@ -88,6 +93,13 @@ def command(
         target_format="ranges",
         progress_from="stderr",
     )
+
+
+def _left_for_a_network(ceilings: Ceilings, lease: Lease) -> int | None:
+    # The lease is below the ceiling by its margin, which sweep_rate takes off again.
+    if ceilings.rate_per_network is None:
+        return None
+    return max(1, int(lease.rate_per_network / MARGIN))
 
 
 def answer(task: Task, folder: Path, finished: Finished) -> Answer:

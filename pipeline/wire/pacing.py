@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final
 
-from pipeline.addresses import Address
+from pipeline.addresses import Address, network_at, number_of
 from pipeline.scope import Target
 
 PACKETS_PER_HANDSHAKE: Final = 15
@@ -27,7 +27,8 @@ peer extorts by repeating itself: TCP answers each repeated SYN-ACK (RFC 9293, 3
 class Pacer:
     """Gives turns so that packet rates hold in every second, in total and for each address.
 
-    ``rate`` and ``rate_per_host`` are packets per second, each turn counted with ``packets``. Turns
+    ``rate``, ``rate_per_host`` and ``rate_per_network`` (of networks with these prefix lengths of
+    IPv4 and IPv6) are packets per second, each turn counted with ``packets``. Turns
     are evenly spaced from the moment a turn is really taken: after a stall nothing is caught up. At
     rates below one turn per second the turns are seconds apart, and only one turn's own packets lie
     closer together. One pacer may serve several callers at once. ``clock`` returns seconds and
@@ -40,20 +41,32 @@ class Pacer:
         rate_per_host: float | None = None,
         *,
         packets: int = PACKETS_PER_HANDSHAKE,
+        rate_per_network: float | None = None,
+        network: tuple[int, int] = (24, 64),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._spacing = _spacing(rate, packets)
         self._host_spacing = 0.0 if rate_per_host is None else _spacing(rate_per_host, packets)
+        self._network_spacing = (
+            0.0 if rate_per_network is None else _spacing(rate_per_network, packets)
+        )
+        self._network = network
         self._clock = clock
         self._sleep = sleep
         self._next = -math.inf
-        self._next_of: dict[Address, float] = {}
+        self._next_of: dict[Address | int, float] = {}
         self._prune_at = 1024
 
     def due(self, address: Address) -> float:
         """When, on the pacer's clock, the next turn for an address may be taken."""
-        return max(self._next, self._next_of.get(address, -math.inf))
+        due = max(self._next, self._next_of.get(address, -math.inf))
+        if self._network_spacing:
+            due = max(due, self._next_of.get(self._network_of(address), -math.inf))
+        return due
+
+    def _network_of(self, address: Address) -> int:
+        return network_at(number_of(address), self._network)[0]
 
     async def turn(self, address: Address) -> None:
         """Wait for a turn for this address, and take it."""
@@ -61,6 +74,8 @@ class Pacer:
             await self._sleep(wait)
         self._next = now + self._spacing
         self._next_of[address] = now + self._host_spacing
+        if self._network_spacing:
+            self._next_of[self._network_of(address)] = now + self._network_spacing
         if len(self._next_of) >= self._prune_at:
             self._next_of = {a: then for a, then in self._next_of.items() if then > now}
             self._prune_at = max(1024, 2 * len(self._next_of))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.addresses import AddressSet
 from pipeline.decide.pace import (
     MARGIN,
     RISK,
@@ -20,7 +21,9 @@ from pipeline.decide.pace import (
     masscan_probes,
     masscan_rate,
     mean_below,
+    probes_below,
     sweep_rate,
+    sweep_rate_over,
 )
 
 some_ceilings = st.tuples(st.integers(2, 100_000), st.integers(2, 2_000)).map(
@@ -142,3 +145,38 @@ def test_a_short_scan_is_slowed_down_so_that_its_retries_do_not_multiply(
     assert 0 < rate <= allowed
     if rate > 10:
         assert masscan_probes(endpoints, rate, retries) <= 2 * endpoints * (retries + 1) + 1
+
+
+# --- networks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ceiling", "some", "hosts"), [(5, 2, 8), (20, 10, 25), (100, 256, 1000)])
+def test_no_network_is_above_its_ceiling_in_any_of_five_hundred_seconds(
+    ceiling: int, some: int, hosts: int
+) -> None:
+    chance = random.Random(ceiling)
+    probes = probes_below(ceiling, some, hosts)
+    worst = max(
+        sum(host < some for host in chance.choices(range(hosts), k=probes)) for _ in range(500)
+    )
+    assert 0 < worst <= ceiling
+
+
+def test_a_sweep_of_one_network_gets_what_a_network_may_get_and_one_of_several_more() -> None:
+    ceilings = Ceilings(rate=10_000, rate_per_host=100, rate_per_network=200)
+    one = sweep_rate_over(AddressSet.parse(["192.0.2.0/24"]), ceilings)
+    assert one == pytest.approx(200 * MARGIN / 2 / 1.3, abs=1)
+    four = sweep_rate_over(AddressSet.parse(["198.18.0.0/22"]), ceilings)
+    assert one < four < 4 * one
+    wide = Ceilings(rate=10_000, rate_per_host=100, rate_per_network=200, network=(22, 64))
+    assert sweep_rate_over(AddressSet.parse(["198.18.0.0/22"]), wide) == one
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 5000), st.integers(8, 32))
+def test_the_busiest_network_is_counted_as_counting_each_address_would(
+    first: int, more: int, prefix: int
+) -> None:
+    some = AddressSet(((first, min(2**32 - 1, first + more)),))
+    each = Counter(int(address) >> (32 - prefix) for address in some)
+    found = Ceilings(rate=9, rate_per_host=9, network=(prefix, 64)).in_busiest(some)
+    assert found == max(each.values())

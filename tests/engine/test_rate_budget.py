@@ -33,6 +33,7 @@ class Held:
     lease: Lease
     start: float
     end: float
+    spread: bool
 
 
 @dataclass
@@ -52,7 +53,9 @@ class Schedule:
                 lease = budget.lease(demand)
                 if lease is not None:
                     waiting.remove((demand, duration))
-                    running.append(Held(lease, self.clock.now, self.clock.now + duration))
+                    running.append(
+                        Held(lease, self.clock.now, self.clock.now + duration, demand.spread)
+                    )
             if not waiting and not running:
                 return
             times = [held.end for held in running]
@@ -82,15 +85,23 @@ def demands(draw: st.DrawFn) -> Demand:
         most=draw(st.sampled_from([float("inf"), 5.0, 100.0])) if not burst else float("inf"),
         sweep=not burst and draw(st.booleans()),
         burst=burst,
+        spread=not burst and draw(st.booleans()),
     )
 
 
 schedules = st.lists(st.tuples(demands(), st.sampled_from([0.0, 0.25, 1.0, 7.5])), max_size=15)
 some_ceilings = st.builds(
-    lambda rate, per_host: Ceilings(rate=max(rate, per_host), rate_per_host=per_host),
+    lambda rate, per_host, more: Ceilings(
+        rate=max(rate, per_host),
+        rate_per_host=per_host,
+        rate_per_network=None if more is None else min(per_host + more, max(rate, per_host)),
+        network=(31, 64),
+    ),
     st.integers(1, 2000),
     st.integers(1, 100),
+    st.none() | st.integers(0, 500),
 )
+NETWORKS = [AddressSet.parse([text]) for text in ("192.0.2.1", "192.0.2.2-3", "192.0.2.4-5")]
 
 
 @given(some_ceilings, schedules)
@@ -107,6 +118,16 @@ def test_in_no_second_more_is_leased_than_the_ceilings_allow(
         for host in EVERYBODY:
             to_it = [held for held in together if host in held.lease.hosts]
             assert sum(held.lease.rate_per_host for held in to_it) <= ceilings.rate_per_host
+        for network in NETWORKS if ceilings.rate_per_network is not None else ():
+            there = sum(_to(network, held) for held in together)
+            assert there <= ceilings.of_a_network * MARGIN * (1 + 1e-9)
+
+
+def _to(network: AddressSet, held: Held) -> float:
+    """What may go to a network: a tool that does not spread may send all of its rate there."""
+    if not held.lease.hosts & network:
+        return 0.0
+    return held.lease.rate_per_network if held.spread else held.lease.rate
 
 
 def total(held: Iterable[Held]) -> float:
@@ -130,7 +151,8 @@ def test_what_cannot_be_slowed_down_gets_all_that_it_sends_or_all_there_is(
     if demand.burst:
         lease = Budget(ceilings, Clock()).lease(demand)
         assert lease is not None
-        assert lease.rate == min(demand.packets, ceilings.rate * MARGIN)
+        most = min(ceilings.rate, ceilings.of_a_network) * MARGIN
+        assert lease.rate == min(demand.packets, most)
         assert lease.rate_per_host == min(demand.packets_to_a_host, ceilings.rate_per_host)
 
 
@@ -218,3 +240,12 @@ def test_a_share_of_a_host_too_small_for_a_handshake_is_not_leased() -> None:
     assert 50 * LEAST_SHARE_OF_A_HOST == 15
     assert budget.lease(want(30, to_a_host=30, hosts=HOSTS[0])) is None
     assert leased(budget.lease(want(14, to_a_host=14, hosts=HOSTS[0])))[1] == 14
+
+
+def test_two_tasks_in_one_network_share_what_it_may_get_and_others_do_not_wait() -> None:
+    budget = Budget(Ceilings(rate=1000, rate_per_host=50, rate_per_network=100), Clock())
+    elsewhere = AddressSet.parse(["198.51.100.7"])
+    assert leased(budget.lease(want(60, hosts=HOSTS[0], spread=True)))[0] == 60
+    assert leased(budget.lease(want(60, hosts=HOSTS[1])))[0] == 30
+    assert budget.lease(want(60, hosts=HOSTS[2], spread=True)) is None
+    assert leased(budget.lease(want(60, hosts=elsewhere)))[0] == 60

@@ -74,6 +74,17 @@ def test_no_second_has_more_handshakes_than_the_rates_allow(
             assert after - before >= min(PACKETS_PER_HANDSHAKE / rate_per_host, 1 / 2000)
 
 
+def test_the_hosts_of_a_network_share_its_turns() -> None:
+    clock = Clock([0.0])
+    pacer = Pacer(30_000, 30_000, rate_per_network=30, clock=clock, sleep=clock.sleep)
+    near = [IPv4Address(f"192.0.2.{n}") for n in range(1, 6)]
+    times = [t for t, _ in take_turns(pacer, clock, near)]
+    assert most_in_a_second(times) == 2
+    far = [IPv4Address(f"198.51.{n}.1") for n in range(1, 6)]
+    times = [t for t, _ in take_turns(pacer, clock, far)]
+    assert most_in_a_second(times) == 5
+
+
 def test_a_low_rate_means_several_seconds_between_two_handshakes() -> None:
     clock = Clock()
     pacer = Pacer(PACKETS_PER_HANDSHAKE / 4, clock=clock, sleep=clock.sleep)

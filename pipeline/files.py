@@ -18,8 +18,10 @@ PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write to a temporary file beside ``path``, then rename. The file is 0600, its folder 0700.
+def write_whole(path: Path, content: str | bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Write to a temporary file beside ``path``, then rename. The file has ``mode`` (0600).
+
+    A folder that has to be made for it is 0700.
 
     Raises ``DiskFull``, or :class:`Error` with the reason; the old file then stays as it was.
     """
@@ -29,7 +31,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     with writing_to(path):
         try:
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            os.fchmod(descriptor, PRIVATE_FILE)
+            os.fchmod(descriptor, mode)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()

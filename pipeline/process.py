@@ -364,6 +364,32 @@ def _ssh_keygen(options: tuple[str, ...], message: bytes) -> subprocess.Complete
         raise _not_executed(str(program), problem.errno or 0) from problem
 
 
+# --- units --------------------------------------------------------------------------------------
+
+
+def complaints_of_systemd(units: Sequence[Path]) -> str | None:
+    """What ``systemd-analyze verify`` says about units; empty when they are sound.
+
+    ``None`` where there is no systemd-analyze, or where it does not end.
+    """
+    program = shutil.which("systemd-analyze", path=_SEARCH_PATH)
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            (program, "verify", "--man=no", *map(str, units)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            env=_environment(home="/", privileged=False),
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = _harmless(done.stderr[-_TAIL_LIMIT:] + done.stdout[-_TAIL_LIMIT:]).strip()
+    return said or (f"it ended with {done.returncode}" if done.returncode else "")
+
+
 # --- running a tool ----------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from pipeline.cli import (
     publishing,
     risking,
     scanning,
+    scheduling,
     starting,
 )
 
@@ -68,6 +69,8 @@ for command in (
     importing.import_,
     keeping.history,
     keeping.purge,
+    scheduling.schedule,
+    scheduling.status,
     scanning.verify,
     starting.doctor,
 ):

@@ -143,14 +143,21 @@ def openings_in(plan: RunPlan) -> Openings:
 
 
 def start(
-    engagement: Engagement, workspace: Workspace, store: Store, *, now: float, waits: bool = False
+    engagement: Engagement,
+    workspace: Workspace,
+    store: Store,
+    *,
+    now: float,
+    waits: bool = False,
+    notes: Sequence[str] = (),
 ) -> RunRecord:
-    """File a new run with its batches; nothing is sent yet.
+    """File a new run with its batches; nothing is sent yet. ``notes`` go into plan and report.
 
     Raises :class:`OutsideWindow` outside of every window, unless the run ``waits`` for one.
     """
     require_not_stopped(workspace)
     plan = make_plan(engagement, store, now=now, workspace=workspace)
+    plan = replace(plan, notes=(*plan.notes, *notes))
     if not waits:
         require_window(plan, now=now)
     if engagement.signing_key is not None:

@@ -27,6 +27,7 @@ from pipeline.cli.options import (
 if TYPE_CHECKING:
     from pipeline.cli.conduct import Outcome
     from pipeline.cli.console import Console
+    from pipeline.store.runs import Store
 
 
 def run(
@@ -44,6 +45,14 @@ def run(
         ),
     ] = "",
     wait_for_window: WaitForWindow = False,
+    scheduled: Annotated[
+        str,
+        typer.Option(
+            "--scheduled",
+            metavar="TIMES",
+            help="When runs begin by themselves: tells which of them were missed or failed.",
+        ),
+    ] = "",
     baseline: AgainstBaseline = False,
     quiet: Quiet = False,
     output: OutputFormat = Format.TEXT,
@@ -66,7 +75,8 @@ def run(
     place = workspace_of(engagement, workspace)
     console = Console(quiet=quiet)
     with place.lock(now=now) as lock, Store(place.database) as store:
-        record = start(loaded, place, store, now=now, waits=wait_for_window)
+        notes = _troubles(store, loaded.name, scheduled, now=now)
+        record = start(loaded, place, store, now=now, waits=wait_for_window, notes=notes)
         _introduce(console, record.id, record.plan.notes)
         outcome = conduct(record, place, store, console, lock=lock, waits=wait_for_window)
     return _conclude(outcome, console, output)
@@ -131,6 +141,21 @@ def verify(
     from pipeline.cli.verifying import verify_endpoint
 
     return verify_endpoint(endpoint, engagement, workspace, output)
+
+
+def _troubles(store: Store, engagement: str, scheduled: str, *, now: float) -> tuple[str, ...]:
+    """What became of the scheduled runs before this one, where it was not well."""
+    from pipeline.errors import UsageError
+    from pipeline.scheduling.missed import troubles
+    from pipeline.scheduling.times import parse_schedule
+
+    if not scheduled:
+        return ()
+    try:
+        times = parse_schedule(scheduled)
+    except ValueError as problem:
+        raise UsageError(f"--scheduled: {problem}") from None
+    return troubles(store.runs(engagement), times, now)
 
 
 def _introduce(console: Console, run_id: str, notes: tuple[str, ...]) -> None:

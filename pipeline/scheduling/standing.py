@@ -1,0 +1,126 @@
+"""Whether the last run of each engagement is recent and complete, for people and for monitors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from pipeline.model import RunState
+from pipeline.render.text import duration, iso, visible
+from pipeline.store.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How an engagement stands. Times are epoch seconds; ``problem`` is empty when all is well."""
+
+    engagement: str
+    last_run: str
+    state: str
+    started: float
+    last_complete: float | None
+    because: str
+    problem: str
+
+
+def standing(
+    runs: Sequence[RunRecord], *, now: float, max_age: float, going_on: bool
+) -> Standing | None:
+    """How the engagement of some runs stands; ``None`` where nothing was ever sent for it.
+
+    ``going_on``: somebody uses the workspace, so that a run that says it is running is believed.
+    """
+    ours = [run for run in runs if not run.plan.imported]
+    if not ours:
+        return None
+    last = ours[-1]
+    complete = [run for run in ours if run.state is RunState.COMPLETE]
+    ended = (complete[-1].ended or complete[-1].started) if complete else None
+    running = last.state is RunState.RUNNING and going_on
+    return Standing(
+        engagement=last.plan.engagement,
+        last_run=last.id,
+        state="running" if running else "complete" if last in complete[-1:] else "incomplete",
+        started=last.started,
+        last_complete=ended,
+        because=last.stopped_because,
+        problem=_problem(last, ended, now=now, max_age=max_age, running=running),
+    )
+
+
+def _problem(
+    last: RunRecord, ended: float | None, *, now: float, max_age: float, running: bool
+) -> str:
+    if last.state is not RunState.COMPLETE and not running:
+        why = last.stopped_because or "it was killed, or this machine went down"
+        return f"run {last.id} did not come to its end: {why}"
+    if ended is None:
+        return "no run has been complete yet"
+    if now - ended > max_age:
+        return f"the last complete run is {duration(now - ended)} old"
+    if ended > now + 60:
+        return "the last complete run ended in the future: a clock is wrong"
+    return ""
+
+
+def standing_lines(found: Iterable[Standing], now: float) -> list[str]:
+    """For people."""
+    lines = []
+    for one in found:
+        word = "late  " if one.problem else "well  "
+        ended = one.last_complete
+        when = f"complete {duration(now - ended)} ago" if ended is not None else "never complete"
+        lines.append(f"{word} {visible(one.engagement, 80)}: {when}; last run {one.last_run}")
+        if one.state == "running":
+            lines.append(f"       running since {iso(one.started)}")
+        if one.problem:
+            lines.append(f"       {visible(one.problem, 300)}")
+    return lines
+
+
+def standing_json(found: Iterable[Standing], now: float) -> str:
+    """For programs."""
+    rows = []
+    for one in found:
+        ended = one.last_complete
+        rows.append(
+            asdict(one)
+            | {
+                "well": not one.problem,
+                "started": iso(one.started),
+                "last_complete": iso(ended) if ended is not None else None,
+                "age": round(now - ended) if ended is not None else None,
+            }
+        )
+    well = bool(rows) and all(row["well"] for row in rows)
+    return json.dumps({"well": well, "engagements": rows}, indent=1)
+
+
+_METRICS = (
+    ("portproof_well", "Whether the last run is recent and complete."),
+    ("portproof_running", "Whether a run is going on."),
+    ("portproof_last_run_start_seconds", "When the last run began, in seconds since the epoch."),
+    ("portproof_last_complete_seconds", "When the last complete run ended, 0 if none ever did."),
+)
+
+
+def standing_metrics(found: Sequence[Standing]) -> str:
+    """For the textfile collector of Prometheus' node_exporter (text format 0.0.4)."""
+    lines = []
+    for name, meaning in _METRICS:
+        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+        for one in found:
+            values = (
+                int(not one.problem),
+                int(one.state == "running"),
+                f"{one.started:.0f}",
+                f"{one.last_complete or 0:.0f}",
+            )
+            value = dict(zip((n for n, _ in _METRICS), values, strict=True))[name]
+            lines.append(f'{name}{{engagement="{_label(one.engagement)}"}} {value}')
+    return "\n".join(lines) + "\n"
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

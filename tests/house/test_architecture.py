@@ -345,3 +345,13 @@ def test_every_match_on_an_enum_is_closed() -> None:
             if isinstance(node, ast.Match):
                 used = {ast.unparse(case.pattern).split(".")[0] for case in node.cases}
                 assert not used & enums or "_" in used, f"{name}:{node.lineno}"
+
+
+def test_no_file_holds_both_sides_of_a_merge() -> None:
+    marks = re.compile(rb"^(<{7} |>{7} |={7}$)", re.MULTILINE)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    files = [ROOT / os.fsdecode(name) for name in listed.split(b"\0") if name]
+    assert len(files) > 500
+    assert [path for path in files if path.is_file() and marks.search(path.read_bytes())] == []

@@ -130,6 +130,8 @@ class Store:
             if record.id == reference:
                 return record
         newest = ", ".join(record.id for record in known[-5:]) or "none yet"
+        if ":" in reference:
+            newest += "; an endpoint or a host is written after the run: `last 192.0.2.10:22`"
         raise UsageError(
             f"there is no run {reference!r}",
             where=str(self.path),

@@ -18,8 +18,11 @@ from pipeline.decide.verdict import SOME_REFUSED
 from pipeline.model import Observation, PortState, Purpose, Task
 from pipeline.plan import Policy
 
-BASELINE_TIMEOUT: Final = 1.2
-"""Seconds: one SYN and its repetition. Most addresses have nobody to answer."""
+BASELINE_TIMEOUT: Final = 2.2
+"""Seconds: one SYN and two repetitions. Most addresses have nobody to answer, but who drops a first
+SYN, and has the second one lost on the way, would not be asked anything else in the whole run."""
+SAMPLE_TIMEOUT: Final = 1.2
+"""Seconds: one SYN and its repetition. Nearly all of what is drawn keeps silent."""
 VOTES: Final = 10
 """Connections of one vote, within about a second."""
 _CHANGES: Final = 3
@@ -55,7 +58,7 @@ def manner(task: Task, policy: Policy) -> Manner:
             return Manner(connect_timeout=wire.CONNECT_TIMEOUT_LIMIT, listen=0.0, speaks=False)
         case Purpose.SAMPLE:
             # Most of what nobody called open keeps silent, and silence costs a SYN each second.
-            return Manner(connect_timeout=BASELINE_TIMEOUT, listen=0.0, speaks=False)
+            return Manner(connect_timeout=SAMPLE_TIMEOUT, listen=0.0, speaks=False)
         case Purpose.WATCH:
             return Manner(connect_timeout=policy.connect_timeout, listen=0.0, speaks=False)
         case Purpose.VOTE:

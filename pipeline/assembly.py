@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pipeline.addresses import Address, AddressSet, parse_address
@@ -18,6 +18,7 @@ from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.pace import Ceilings
 from pipeline.decide.questions import by_protocol
 from pipeline.decide.sampling import passes, sampled
+from pipeline.decide.suppression import Sifted, sift
 from pipeline.decide.trends import Trends, trends
 from pipeline.ledger import Ledger
 from pipeline.model import (
@@ -38,6 +39,7 @@ from pipeline.ports import PortSet
 from pipeline.render.document import (
     AssetsTold,
     AuditHead,
+    Comparison,
     Completeness,
     Conduct,
     Deviations,
@@ -57,9 +59,10 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     plan = run.plan
     evidence = Ledger(store, run).everything()
     known = neighbourhoods(evidence)
-    comparison = store.comparison(run.number)
+    filed = store.comparison(run.number)
+    comparison = _told(filed, run) if filed else None
     told, opened = _history(store, run)
-    changes = {c.endpoint: c for c in comparison.changes} if comparison else {}
+    changes = {c.endpoint: c for c in filed.changes} if filed else {}
     assets = assets_of(store, plan)
     found = tuple(
         replace(
@@ -176,11 +179,24 @@ def _deviations(run: RunRecord, side: Side) -> Deviations | None:
     expected = run.plan.expected
     if expected is None or run.state is not RunState.COMPLETE:
         return None
+    sifted = _sifted(deviations(expected, side, within=run.plan.scope.admitted), run)
     return Deviations(
         file=expected.file,
         sha256=expected.sha256,
-        changes=deviations(expected, side, within=run.plan.scope.admitted),
+        changes=sifted.told,
+        suppressed=sifted.suppressed,
+        expired=sifted.expired,
     )
+
+
+def _told(filed: Comparison, run: RunRecord) -> Comparison:
+    """Without the changes that the engagement suppresses: these are told apart."""
+    sifted = _sifted(filed.changes, run)
+    return replace(filed, changes=sifted.told, suppressed=sifted.suppressed, expired=sifted.expired)
+
+
+def _sifted(changes: Iterable[Change], run: RunRecord) -> Sifted:
+    return sift(changes, run.plan.suppressions, now=run.ended or run.started)
 
 
 def assets_of(store: Store, plan: RunPlan) -> Assets | None:

@@ -14,6 +14,7 @@ from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.inventory import AssetSource
 from pipeline.decide.pace import Ceilings
 from pipeline.decide.permits import Permits
+from pipeline.decide.suppression import Suppression
 from pipeline.model import ChangeKind, Method
 from pipeline.ports import PortSet
 from pipeline.scope import Scope
@@ -134,9 +135,9 @@ class RunPlan:
     (a missing privilege, a method that had to be left out). A run that was ``imported`` has the
     files that it was made from, and no authorisation: nothing is ever sent for it. ``decided``:
     its verdicts came with it, and are not made again. ``expected`` is the engagement's list of
-    expected ports, ``act_on`` the changes that somebody has to act on. A run
-    ``against_baseline`` is measured by its list, and compared with ``baseline_run`` where there is
-    one.
+    expected ports, ``act_on`` the changes that somebody has to act on, ``suppressions`` those
+    that nobody need be told of. A run ``against_baseline`` is measured by its list, and compared
+    with ``baseline_run`` where there is one.
     """
 
     engagement_file: str
@@ -170,6 +171,7 @@ class RunPlan:
     """The windows in words."""
     expected: ExpectedPorts | None = None
     act_on: tuple[ChangeKind, ...] = ACT_ON
+    suppressions: tuple[Suppression, ...] = ()
     against_baseline: bool = False
     baseline_run: int | None = None
     assets: tuple[AssetSource, ...] = ()

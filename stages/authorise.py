@@ -100,6 +100,7 @@ def authorise(
         expected=engagement.expected,
         assets=engagement.inventory.sources,
         act_on=engagement.act_on,
+        suppressions=engagement.suppressions,
         against_baseline=engagement.against_baseline,
     )
 

@@ -121,7 +121,12 @@ def measured_now(plan: RunPlan, store: Store) -> RunPlan:
     if path.exists():
         engagement = load(path)
         if engagement.name == plan.engagement:
-            plan = replace(plan, expected=engagement.expected, act_on=engagement.act_on)
+            plan = replace(
+                plan,
+                expected=engagement.expected,
+                act_on=engagement.act_on,
+                suppressions=engagement.suppressions,
+            )
     return measured(plan, store)
 
 

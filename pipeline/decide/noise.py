@@ -11,8 +11,9 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from pipeline.addresses import Address, AddressSet, number_of
+from pipeline.addresses import Address, number_of
 from pipeline.decide.compare import OPEN
+from pipeline.decide.suppression import Suppressed, Suppression, sift
 from pipeline.model import Change, ChangeKind, Endpoint, Protocol, VerdictKind
 from pipeline.ports import PortSet
 
@@ -80,40 +81,6 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """Changes that somebody has said not to tell, why, and until when (a time, exclusive).
-
-    What is not given matches everything: addresses, a protocol, ports, kinds of change.
-    """
-
-    reason: str
-    until: float
-    until_text: str
-    addresses: AddressSet | None = None
-    protocol: Protocol | None = None
-    ports: PortSet | None = None
-    kinds: frozenset[ChangeKind] = frozenset()
-
-    def matches(self, change: Change) -> bool:
-        """True for a change that this is about."""
-        where = change.endpoint
-        return (
-            (self.addresses is None or where.address in self.addresses)
-            and (self.protocol is None or where.protocol is self.protocol)
-            and (self.ports is None or where.port in self.ports)
-            and (not self.kinds or change.kind in self.kinds)
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppressed:
-    """A change that is not told, and by what."""
-
-    change: Change
-    by: Suppression
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
     """The changes of a comparison: told one by one, folded, suppressed, or not wanted.
 
@@ -151,29 +118,17 @@ def sort_out(
     now: float,
 ) -> Sorted:
     """Sort changes into those to tell, to fold and to suppress. ``now`` ends suppressions."""
-    wanted: list[Change] = []
-    suppressed: list[Suppressed] = []
-    expired: dict[Suppression, None] = {}
-    unwanted = 0
-    for change in changes:
-        if wishes.only and change.kind not in wishes.only:
-            unwanted += 1
-            continue
-        matching = [each for each in wishes.suppressions if each.matches(change)]
-        expired.update((each, None) for each in matching if each.until <= now)
-        valid = next((each for each in matching if now < each.until), None)
-        if valid is None:
-            wanted.append(change)
-        else:
-            suppressed.append(Suppressed(change=change, by=valid))
-    folds = _folds(wanted, histories or {}) if wishes.fold else ()
+    changes = tuple(changes)
+    asked_for = [c for c in changes if not wishes.only or c.kind in wishes.only]
+    found = sift(asked_for, wishes.suppressions, now=now)
+    folds = _folds(found.told, histories or {}) if wishes.fold else ()
     folded = {change.endpoint for fold in folds for change in fold.changes}
     return Sorted(
-        told=tuple(change for change in wanted if change.endpoint not in folded),
+        told=tuple(change for change in found.told if change.endpoint not in folded),
         folds=folds,
-        suppressed=tuple(suppressed),
-        expired=tuple(expired),
-        unwanted=unwanted,
+        suppressed=found.suppressed,
+        expired=found.expired,
+        unwanted=len(changes) - len(asked_for),
     )
 
 

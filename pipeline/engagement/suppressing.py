@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from pipeline.addresses import AddressSet, parse_range
-from pipeline.decide.noise import Suppression
+from pipeline.decide.suppression import Suppression
 from pipeline.engagement import fields
 from pipeline.engagement.kinds import Canary, ExplicitPorts, Line, Strict, line, text_of
 from pipeline.engagement.wording import did_you_mean, shown

@@ -9,9 +9,9 @@ from pathlib import Path
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.decide.inventory import Inventory
-from pipeline.decide.noise import Suppression
 from pipeline.decide.permits import Technique
 from pipeline.decide.risk_rules import Rule, ZoneEntry
+from pipeline.decide.suppression import Suppression
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
 from pipeline.plan import Privacy

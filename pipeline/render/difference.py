@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide.identity import IdentityKind, IdentityNote
-from pipeline.decide.noise import Fold, FoldKind, Sorted, Suppression
+from pipeline.decide.noise import Fold, FoldKind, Sorted
 from pipeline.decide.services import service_differences
+from pipeline.decide.suppression import Suppression
 from pipeline.model import Change, ChangeKind, Verdict
 from pipeline.ports import PortSet
 from pipeline.render.text import counted, listed, minute, visible

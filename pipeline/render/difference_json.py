@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipeline.decide.noise import Suppression
 from pipeline.decide.services import service_differences
 from pipeline.model import Change
 from pipeline.render.difference import Diff, Origin
-from pipeline.render.document_json import change_json, laid_out
+from pipeline.render.document_json import change_json, laid_out, suppression_json
 from pipeline.render.text import iso
 
 FORMAT: Final = 1
@@ -48,10 +47,10 @@ def diff_json(diff: Diff) -> str:
                 for note in diff.identities
             ],
             "suppressed": [
-                {**_change(each.change), "suppression": _suppression(each.by)}
+                {**_change(each.change), "suppression": suppression_json(each.by)}
                 for each in found.suppressed
             ],
-            "expired": [_suppression(each) for each in found.expired],
+            "expired": [suppression_json(each) for each in found.expired],
             "unwanted": found.unwanted,
         }
     )
@@ -77,7 +76,3 @@ def _origin(side: Origin) -> dict[str, Any]:
         **{name.replace(" ", "_"): value for name, value in side.particulars},
         "problem": side.problem or None,
     }
-
-
-def _suppression(suppression: Suppression) -> dict[str, str]:
-    return {"reason": suppression.reason, "until": suppression.until_text}

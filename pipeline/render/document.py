@@ -15,6 +15,7 @@ from pipeline.decide.facts import Neighbourhoods
 from pipeline.decide.inventory import AssetSource
 from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import Severity
+from pipeline.decide.suppression import Suppressed, Suppression
 from pipeline.decide.trends import Trends
 from pipeline.model import (
     Change,
@@ -85,6 +86,10 @@ class Comparison:
     against_started: float
     differences: tuple[str, ...]
     changes: tuple[Change, ...]
+    suppressed: tuple[Suppressed, ...] = ()
+    """What changed and need not be told, by what the engagement said when the run began."""
+    expired: tuple[Suppression, ...] = ()
+    """Suppressions that match a change, but hold no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,8 @@ class Deviations:
     file: str
     sha256: str
     changes: tuple[Change, ...]
+    suppressed: tuple[Suppressed, ...] = ()
+    expired: tuple[Suppression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

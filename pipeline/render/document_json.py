@@ -23,6 +23,7 @@ from typing import Any, Final
 from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.decide.risk import Risk
+from pipeline.decide.suppression import Suppressed, Suppression
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
 from pipeline.render.assets import asset_json, assets_json
@@ -375,7 +376,25 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             change_json(change)
             for change in sorted(comparison.changes, key=lambda change: change.endpoint)
         ],
+        **_not_told(comparison.suppressed, comparison.expired),
     }
+
+
+def _not_told(
+    suppressed: tuple[Suppressed, ...], expired: tuple[Suppression, ...]
+) -> dict[str, Any]:
+    return {
+        "suppressed": [
+            {**change_json(each.change), "suppression": suppression_json(each.by)}
+            for each in suppressed
+        ],
+        "expired": [suppression_json(each) for each in expired],
+    }
+
+
+def suppression_json(suppression: Suppression) -> dict[str, str]:
+    """Why a change need not be told, and until when."""
+    return {"reason": suppression.reason, "until": suppression.until_text}
 
 
 def _has_baseline(document: RunDocument) -> bool:
@@ -390,6 +409,7 @@ def _baseline(document: RunDocument) -> dict[str, Any]:
         "act_on": list(document.act_on),
         "expected": None if found is None else {"file": found.file, "sha256": found.sha256},
         "changes": [change_json(change) for change in found.changes] if found is not None else [],
+        **_not_told(found.suppressed if found else (), found.expired if found else ()),
     }
 
 

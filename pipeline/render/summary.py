@@ -172,6 +172,8 @@ def _changed(comparison: Comparison | None) -> str:
         f"{counts[kind]:,} {kind.value.replace('-', ' ')}" for kind in ChangeKind if counts[kind]
     ]
     told = f"Since {since}: {listed(parts)}." if parts else f"Nothing changed since {since}."
+    if comparison.suppressed:
+        told += f" {counted(len(comparison.suppressed), 'change')} more need not be told."
     if comparison.differences:
         told += " The two runs were not made alike, which the section on changes explains."
     return told

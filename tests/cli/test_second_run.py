@@ -131,3 +131,31 @@ class deaf:
     def __exit__(self, *_: object) -> None:
         for each in (self._listener, *self._waiting):
             each.close()
+
+
+def test_what_the_engagement_suppresses_is_listed_and_needs_no_action(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    here = an_address()
+    steady, going = Service(here, banner=NEW), Service(here, banner=OLD)
+    with steady:
+        path = engage(tmp_path, [here], [steady.port, going.port])
+        assert portproof("run", path).code == 1
+        going.close()
+        written = path.read_text()
+        entry = "  - {endpoint: '%s', reason: moved away, until: %s}\n"
+        path.write_text(written + "suppress:\n" + entry % (going.endpoint, "2099-12-31"))
+        assert portproof("run", path).code == 0
+        changes_told = the_report(tmp_path)["changes"]
+        assert changes_told["changes"] == changes_told["expired"] == []
+        (suppressed,) = changes_told["suppressed"]
+        assert (suppressed["kind"], suppressed["port"]) == ("closed", going.port)
+        assert suppressed["suppression"] == {"reason": "moved away", "until": "2099-12-31"}
+        assert "moved away (until 2099-12-31)" in (the_run(tmp_path) / "report.html").read_text()
+
+        with Service(here, going.port, banner=OLD):
+            path.write_text(written + "suppress:\n" + entry % (going.endpoint, "2026-01-01"))
+            assert portproof("run", path).code == 1
+        changes_told = the_report(tmp_path)["changes"]
+        assert [c["port"] for c in changes_told["changes"]] == [going.port]
+        assert changes_told["expired"] == [{"reason": "moved away", "until": "2026-01-01"}]

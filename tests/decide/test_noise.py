@@ -14,10 +14,10 @@ from pipeline.decide.noise import (
     EPHEMERAL_CROWD,
     FoldKind,
     History,
-    Suppression,
     Wishes,
     sort_out,
 )
+from pipeline.decide.suppression import Suppression
 from pipeline.model import Change, ChangeKind, Endpoint, Protocol, VerdictKind
 from pipeline.ports import PortSet
 from tests.decide.making import START

@@ -3,11 +3,11 @@
 ``{"format": 1, "run": {…}, "risk": {"policy", "counts", "rules": […], …} or null, "endpoints":
 [{"address", "protocol", "port", "verdict", "reason", "confidence", "service", "severity", "risks",
 …}], "hosts": […], "networks": […], "completeness": {…} or null, "coverage": {…}, "changes": {…} or
-null, "trends": {…} or null, "tasks": […], "events": […]}``; for single endpoints also
-``"stories": […]``, and where there is one ``"baseline": {…}``. Times are RFC 3339 texts in UTC with
-milliseconds, durations are seconds, rates are packets per second, addresses are texts; endpoints
-are in numeric order. ``service`` is a label for people or null, ``service_details`` what it was
-made of.
+null, "trends": {…} or null, "checklist": […], "tasks": […], "events": […]}``; for single endpoints
+also ``"stories": […]``, and where there is one ``"baseline": {…}``. Times are RFC 3339 texts in UTC
+with milliseconds, durations are seconds, rates are packets per second, addresses are texts;
+endpoints are in numeric order. ``service`` is a label for people or null, ``service_details`` what
+it was made of.
 
 Texts are complete and as they came. Nothing in the document can disturb a terminal: control
 characters, C1 and bidirectional ones included, are written as JSON escapes.
@@ -27,6 +27,7 @@ from pipeline.decide.suppression import Suppressed, Suppression
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
 from pipeline.render.assets import asset_json, assets_json
+from pipeline.render.checklist import checklist_json
 from pipeline.render.document import AuditHead, Comparison, Completeness, Finding, RunDocument
 from pipeline.render.risks import risk_counts
 from pipeline.render.story import Story, story_json
@@ -65,6 +66,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
             },
             "changes": _comparison(document.comparison) if document.comparison else None,
             "trends": trends_json(document.trends),
+            "checklist": checklist_json(document),
             **({"baseline": _baseline(document)} if _has_baseline(document) else {}),
             **({"assets": assets_json(document.assets)} if document.assets else {}),
             "tasks": [_task(record) for record in document.tasks],

@@ -20,6 +20,7 @@ from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.model import Endpoint, RunState, VerdictKind
 from pipeline.render.assets import LISTINGS, asset_text, source_notes, sources_text
 from pipeline.render.changes import group_changes
+from pipeline.render.checklist import checklist, standings
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import percentage, planned, uncovered
 from pipeline.render.deviations import DEVIATIONS
@@ -103,6 +104,7 @@ def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPL
         "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
         **_trends(document),
         "pictures": _pictures(document),
+        "checklist": checklist(document),
         "methods": methods_used(document.tasks),
         "inventory": embedded(document.findings),
         "inventory_told": contents_told(document.findings),
@@ -234,6 +236,7 @@ def _environment() -> Environment:
         severity_meanings=SEVERITY_MEANINGS,
         facts=facts,
         looks=_looks,
+        standings=standings,
         round_name=round_name,
         service_text=service_text,
         verdicts=VERDICTS,

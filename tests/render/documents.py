@@ -34,8 +34,17 @@ from pipeline.model import (
     Verdict,
     VerdictKind,
 )
+from pipeline.plan import EvidenceKept
 from pipeline.ports import PortSet
-from pipeline.render.document import Comparison, Completeness, Event, Finding, Gap, RunDocument
+from pipeline.render.document import (
+    Comparison,
+    Completeness,
+    Conduct,
+    Event,
+    Finding,
+    Gap,
+    RunDocument,
+)
 from pipeline.scope import Scope
 
 START: Final = 1_793_671_200.0
@@ -385,6 +394,23 @@ def tasks() -> tuple[TaskRecord, ...]:
     )
 
 
+CONDUCT: Final = Conduct(
+    authorised_from=START - 2 * 86_400,
+    authorised_until=START + 360 * 86_400,
+    openings=((START, START + 4 * 3_600),),
+    rate=10_000,
+    rate_per_host=50,
+    methods=(Method.MASSCAN_SYN, Method.NMAP_SYN, Method.NMAP_CONNECT, Method.HANDSHAKE),
+    control_ports=PortSet.of((51, 9_911)),
+    fragile_ports=PortSet.of((102, 502)),
+    speaks=True,
+    scripts=("ssl-cert", "http-title"),
+    evidence=EvidenceKept.REDACTED,
+    raw_expires=False,
+    redactions=0,
+    engagement_sha256="cd" * 32,
+)
+
 EMPTY: Final = RunDocument(
     run="20261103-020000-7f3a",
     client="Example Ltd",
@@ -414,6 +440,7 @@ EMPTY: Final = RunDocument(
     holes=(),
     tasks=tasks()[:1],
     events=(),
+    conduct=CONDUCT,
 )
 """Everything was asked, and nothing was open."""
 

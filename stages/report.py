@@ -9,9 +9,12 @@ from typing import Final
 from pipeline.render.csv import render_endpoints_csv, render_findings_csv
 from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
+from pipeline.render.docx import render_docx
 from pipeline.render.html import render_html
 from pipeline.render.markdown import render_markdown
 from pipeline.render.nmap_xml import render_nmap_xml
+from pipeline.render.pdf import render_pdf
+from pipeline.render.xlsx import render_xlsx
 
 RENDERERS: Final[Mapping[str, tuple[str, Callable[[RunDocument], str | bytes]]]] = MappingProxyType(
     {
@@ -21,6 +24,9 @@ RENDERERS: Final[Mapping[str, tuple[str, Callable[[RunDocument], str | bytes]]]]
         "markdown": ("report.md", render_markdown),
         "csv": ("endpoints.csv", render_endpoints_csv),
         "csv-findings": ("findings.csv", render_findings_csv),
+        "xlsx": ("report.xlsx", render_xlsx),
+        "pdf": ("report.pdf", render_pdf),
+        "docx": ("report.docx", render_docx),
     }
 )
 """Format, file name, and the function that renders it."""

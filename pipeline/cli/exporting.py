@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Here, RunReference, existing_database
+from pipeline.cli.options import DocxTemplate, Here, RunReference, existing_database
 
 
 def export(
@@ -19,6 +19,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it here, not to stdout.")
     ] = None,
+    template: DocxTemplate = None,
     workspace: Here = Path(),
 ) -> int:
     """Write a stored run in the format of another program; sends nothing."""
@@ -37,7 +38,7 @@ def export(
             "--format: one format at a time can be exported",
             hint="`portproof report` writes several",
         )
-    _, render = known_forms()[form]
+    _, render = known_forms(template)[form]
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         document = assemble(store, record)

@@ -12,24 +12,36 @@ if TYPE_CHECKING:
     Form = tuple[str, Callable[[RunDocument], str | bytes]]
 
 
-def known_forms() -> Mapping[str, Form]:
-    """Everything that a run can be written as, and what is of use only on demand."""
+def known_forms(template: Path | None = None) -> Mapping[str, Form]:
+    """Everything that a run can be written as, and what is of use only on demand.
+
+    ``template`` is the DOCX that is filled instead of ours.
+    """
+    from functools import partial
+
+    from pipeline.render.docx import plain_template, render_docx
     from pipeline.render.nmap_xml import render_plain_nmap_xml
     from stages.report import RENDERERS
 
-    return {**RENDERERS, "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml)}
+    return {
+        **RENDERERS,
+        "docx": (RENDERERS["docx"][0], partial(render_docx, template=template)),
+        "docx-template": ("template.docx", lambda _: plain_template()),
+        "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml),
+    }
 
 
-def forms_meant(text: str) -> tuple[str, ...]:
-    """The forms of a list such as ``html,pdf``.
+def forms_meant(text: str, *, on_demand: bool = True) -> tuple[str, ...]:
+    """The forms of a list such as ``html,pdf``; those of use only on demand where that is meant.
 
     Raises ``UsageError`` for one that nobody knows, and :class:`Error` where a package is missing.
     """
     from pipeline.engagement.wording import did_you_mean, shown
     from pipeline.errors import UsageError
     from pipeline.render.extras import require
+    from stages.report import RENDERERS
 
-    known = known_forms()
+    known = known_forms() if on_demand else RENDERERS
     meant = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in meant:
         if name not in known:
@@ -38,11 +50,13 @@ def forms_meant(text: str) -> tuple[str, ...]:
     return meant
 
 
-def written(document: RunDocument, forms: tuple[str, ...], output: Path) -> tuple[Path, ...]:
+def written(
+    document: RunDocument, forms: tuple[str, ...], output: Path, template: Path | None = None
+) -> tuple[Path, ...]:
     """Write one form into a file, or several into a folder, and return where they are."""
     from pipeline.files import write_whole
 
-    known = known_forms()
+    known = known_forms(template)
     into_folder = len(forms) > 1 or output.is_dir()
     found = []
     for form in forms:

@@ -13,6 +13,7 @@ import typer
 
 from pipeline.cli.options import (
     AgainstBaseline,
+    DocxTemplate,
     Format,
     Here,
     OutputFormat,
@@ -196,6 +197,7 @@ def report(
         Path | None,
         typer.Option("--output", "-o", help="Write it here; several formats into this folder."),
     ] = None,
+    template: DocxTemplate = None,
     baseline: AgainstBaseline = False,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
@@ -204,11 +206,16 @@ def report(
     from pipeline.cli.forms import forms_meant, written
     from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
-    from pipeline.errors import WorkspaceBusy
+    from pipeline.errors import UsageError, WorkspaceBusy
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
 
-    meant = forms_meant(forms) if forms else ()
+    meant = forms_meant(forms, on_demand=output is not None) if forms else ()
+    if template is not None and (output is None or "docx" not in meant):
+        raise UsageError(
+            "--template is for a document that is written somewhere",
+            hint="add --format docx --output FILE",
+        )
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
@@ -229,7 +236,7 @@ def report(
             outcome = desk_half(record, store, folder, trail, forms=more)
     files = outcome.files
     if output is not None:
-        files = written(outcome.document, meant or ("html",), output)
+        files = written(outcome.document, meant or ("html",), output, template)
     for file in files:
         print(file)
     return 0

@@ -40,6 +40,11 @@ RunReference = Annotated[
 ]
 
 
+DocxTemplate = Annotated[
+    Path | None, typer.Option("--template", metavar="DOCX", help="Fill this DOCX, not ours.")
+]
+
+
 class Format(StrEnum):
     """How a command prints what it found."""
 

@@ -39,7 +39,17 @@ from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument
 from pipeline.model import ChangeKind, Endpoint, Protocol
 
-OUTPUTS: Final = ("html", "json", "nmap-xml", "markdown", "csv", "csv-findings")
+OUTPUTS: Final = (
+    "html",
+    "json",
+    "nmap-xml",
+    "markdown",
+    "csv",
+    "csv-findings",
+    "xlsx",
+    "pdf",
+    "docx",
+)
 """What a run can be written as."""
 USUAL_OUTPUTS: Final = ("html", "json")
 """What it is written as where nothing is said."""

@@ -36,7 +36,10 @@ def test_a_run_is_exported_into_a_file(portproof: Portproof, finished: Path) -> 
     assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0
 
 
-@pytest.mark.parametrize("name", sorted(known_forms()))
+BINARY = ("docx", "docx-template", "pdf", "xlsx")
+
+
+@pytest.mark.parametrize("name", sorted(set(known_forms()) - {*BINARY}))
 def test_every_format_can_be_exported(portproof: Portproof, finished: Path, name: str) -> None:
     said = portproof("export", "last", "--format", name, "--workspace", finished)
     assert said.code == 0
@@ -98,7 +101,47 @@ def test_a_format_of_a_report_that_nobody_knows_is_refused_before_anything_is_do
     assert (the_run(finished) / "report.html").stat().st_mtime_ns == before
 
 
+def test_a_format_for_others_does_not_go_into_the_folder_of_a_run(
+    portproof: Portproof, finished: Path
+) -> None:
+    common = ("report", "--workspace", finished, "--format", "nmap-xml-plain")
+    assert portproof(*common).code == 2
+    assert portproof(*common, "--output", finished / "plain.xml").code == 0
+
+
 def test_several_formats_are_not_exported_at_once(portproof: Portproof, finished: Path) -> None:
     said = portproof("export", "--workspace", finished, "--format", "csv,json")
     assert said.code == 2
     assert "`portproof report` writes several" in said.err
+
+
+def test_a_client_gets_paper_a_workbook_and_a_document(
+    portproof: Portproof, finished: Path
+) -> None:
+    place = finished / "for-the-client"
+    said = portproof(
+        *("report", "--workspace", finished, "--format", "pdf,xlsx,docx", "--output", place)
+    )
+    assert said.code == 0
+    begin = {path.suffix: path.read_bytes()[:4] for path in place.iterdir()}
+    assert begin == {".pdf": b"%PDF", ".xlsx": b"PK\x03\x04", ".docx": b"PK\x03\x04"}
+
+
+def test_the_template_that_is_exported_can_be_filled(portproof: Portproof, finished: Path) -> None:
+    template, file = finished / "house.docx", finished / "mine.docx"
+    common = ("export", "last", "--workspace", finished, "--format")
+    assert portproof(*common, "docx-template", "--output", template).code == 0
+    said = portproof(*common, "docx", "--template", template, "--output", file)
+    assert (said.code, said.out) == (0, f"{file}\n")
+    template.write_bytes(b"not any more")
+    said = portproof(*common, "docx", "--template", template, "--output", file)
+    assert said.code == 2
+    assert f"{template}: the template is no DOCX" in said.err
+
+
+def test_a_template_without_a_document_to_fill_it_is_refused(
+    portproof: Portproof, finished: Path
+) -> None:
+    said = portproof("report", "--workspace", finished, "--template", "house.docx")
+    assert said.code == 2
+    assert "add --format docx --output FILE" in said.err

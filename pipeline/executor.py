@@ -20,6 +20,7 @@ from typing import Final
 from pipeline import wire
 from pipeline.addresses import AddressSet
 from pipeline.budget import Demand, Lease, sending_time
+from pipeline.decide.fragile import is_fragile
 from pipeline.decide.permits import Permits
 from pipeline.errors import ToolError
 from pipeline.evidence import keep
@@ -204,17 +205,12 @@ class Executor:
         policy = self.policy
         how = handshake.manner(task, policy)
         pace = handshake.pacer(task, policy, lease)
-        for version, (speak, ports) in itertools.product(
-            (4, 6),
-            (
-                (how.speaks, task.ports - policy.fragile_ports),
-                (False, task.ports & policy.fragile_ports),
-            ),
-        ):
+        for version, fragile in itertools.product((4, 6), (False, True)):
             pairs = [
                 (target, port)
                 for target in task.targets.family(version)
-                for port in ports
+                for port in task.ports
+                if is_fragile(target.address, port, policy) is fragile
                 for _ in range(how.times)
             ]
             if not pairs:
@@ -231,7 +227,7 @@ class Executor:
                 scope=self.scope,
                 connect_timeout=how.connect_timeout,
                 listen=how.listen,
-                speak=speak,
+                speak=how.speaks and not fragile,
                 source_address=ours,
                 interface=policy.interface,
             )

@@ -21,6 +21,26 @@ from pipeline.scope import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sturdy:
+    """What may be spoken to although it would be fragile; ``ports`` of ``None`` are all."""
+
+    hosts: AddressSet
+    ports: PortSet | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragile:
+    """What an engagement says is fragile. ``whole_hosts``: a host with an open fragile port is so
+    on all its ports."""
+
+    hosts: AddressSet = field(default_factory=AddressSet)
+    ports: PortSet = field(default_factory=PortSet)
+    whole_hosts: bool = False
+    sturdy: tuple[Sturdy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What the network stages plan by. Durations in seconds, rates in packets per second.
 
@@ -81,6 +101,7 @@ class Policy:
     udp_ports: PortSet = field(default_factory=PortSet)
     question_ports: PortSet = field(default_factory=PortSet)
     no_guess_ports: PortSet = field(default_factory=PortSet)
+    fragile: Fragile = field(default_factory=Fragile)
     syn: bool = True
 
 

@@ -73,7 +73,11 @@ _ADDRESS: Final = r"[0-9A-Fa-f.:]+"
 _INTERFACE: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _MAC: Final = r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}"
 # Each reads what a service says to everybody. No categories: some talk to others than the target.
-_SCRIPT: Final = "(banner|http-server-header|http-title|ssh-hostkey|ssl-cert)"
+# A name alone: nmap takes categories, paths, wildcards and expressions here, too.
+_SCRIPT: Final = (
+    "(?!(all|auth|broadcast|brute|default|discovery|dos|exploit|external|fuzzer|intrusive|malware"
+    "|safe|version|vuln)(,|$))(?!broadcast-|targets-)[a-z0-9][a-z0-9.-]{0,63}"
+)
 
 OPTIONS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "nmap": {

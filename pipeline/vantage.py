@@ -187,18 +187,22 @@ def raise_open_files(wanted: int) -> int:
     return allowed
 
 
+def data_folders(nmap: Path) -> tuple[Path, ...]:
+    """Where the data files of this nmap may lie, the likeliest first."""
+    return (
+        *([Path(os.environ["NMAPDIR"])] if os.environ.get("NMAPDIR") else []),
+        nmap.resolve().parent.parent / "share" / "nmap",
+        Path("/usr/share/nmap"),
+        Path("/usr/local/share/nmap"),
+    )
+
+
 def ports_by_frequency(nmap: Path, protocol: Protocol = Protocol.TCP) -> tuple[int, ...]:
     """Ports, the one most often found open first, from nmap's own ``nmap-services``.
 
     Raises :class:`ToolError` when the table cannot be found beside the program.
     """
-    folders = [
-        *([Path(os.environ["NMAPDIR"])] if os.environ.get("NMAPDIR") else []),
-        nmap.resolve().parent.parent / "share" / "nmap",
-        Path("/usr/share/nmap"),
-        Path("/usr/local/share/nmap"),
-    ]
-    for folder in folders:
+    for folder in data_folders(nmap):
         try:
             text = (folder / "nmap-services").read_text(encoding="utf-8", errors="replace")
         except OSError:

@@ -18,11 +18,12 @@ from pipeline.engagement.values import Permitted
 from pipeline.engagement.wording import printable
 from pipeline.errors import NotAuthorised, ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
-from pipeline.plan import Policy, RunPlan
+from pipeline.plan import Fragile, Policy, RunPlan
 from pipeline.ports import ALL_PORTS, PortSet, PortSpec, ProtocolPorts
 from pipeline.render.extras import require
 from pipeline.render.text import counted
 from pipeline.tools.nmap import affordable_scripts, version_packets
+from pipeline.tools.script_check import require_safe
 from pipeline.vantage import Survey, Tool, ports_by_frequency
 
 _UDP_WITHOUT_PRIVILEGE = (
@@ -182,6 +183,8 @@ def _policy(
     sweep, methods, notes = _methods(survey, syn=permits.allow(Technique.SYN))
     if udp_ports and not nmap.raw:
         notes += (_UDP_WITHOUT_PRIVILEGE,)
+    require_safe(profile.scripts if profile.version_probe else (), nmap.path)
+    notes += tuple(_fragile_notes(engagement.fragile))
     version_probe, scripts, more = _versions(profile, _to_one_host(limits))
     notes += more
     usable = _common(permits.tcp if ports else None, permits.udp if udp_ports else None)
@@ -213,7 +216,8 @@ def _policy(
         closer_looks=profile.closer_looks,
         sample_share=profile.sample / max(1, addresses * len(ports)),
         seed=seed,
-        fragile_ports=profile.fragile_ports,
+        fragile_ports=profile.fragile_ports | engagement.fragile.ports,
+        fragile=engagement.fragile,
         rescan_delays=engagement.rescan_delays,
         until_settled=engagement.until_settled,
         error=engagement.rescan_error,
@@ -244,6 +248,18 @@ def _policy(
 
 def _resolve(spec: PortSpec, nmap: Path, protocol: Protocol) -> PortSet:
     return spec.resolve(ports_by_frequency(nmap, protocol) if spec.top else ())
+
+
+def _fragile_notes(fragile: Fragile) -> Iterator[str]:
+    if fragile.hosts:
+        named = ", ".join(fragile.hosts.networks())
+        yield f"fragile, and asked by nothing but a handshake that never speaks: {named}"
+    if fragile.ports:
+        yield f"fragile ports of this engagement, besides those of the profile: {fragile.ports}"
+    for entry in fragile.sturdy:
+        where = ", ".join(entry.hosts.networks())
+        what = "all ports" if entry.ports is None else f"port {entry.ports}"
+        yield f"not spared as fragile, as the engagement says: {what} of {where}: {entry.reason}"
 
 
 def _to_one_host(limits: Limits) -> int:

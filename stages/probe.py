@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pipeline.decide import reasons, udp_tasks
 from pipeline.decide.canaries import held
+from pipeline.decide.fragile import spared
 from pipeline.decide.pace import MARGIN
 from pipeline.decide.questions import asked, at_rest, facts_by_host, tasks_for, verdicts
 from pipeline.decide.standing import standings
@@ -49,7 +50,7 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
         for endpoint, verdict in verdicts(evidence).items()
         if endpoint in resting
         and endpoint.address not in waiting
-        and endpoint.port not in policy.fragile_ports
+        and not spared(evidence, policy, endpoint)
         and _believed(
             verdict,
             evidence.observations.get(endpoint, ()),

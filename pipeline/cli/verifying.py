@@ -18,6 +18,7 @@ from pipeline.cli.edge import printing
 from pipeline.cli.endpoints import read_endpoint
 from pipeline.cli.options import Format, workspace_of
 from pipeline.decide import reasons, udp, udp_tasks
+from pipeline.decide.fragile import is_fragile
 from pipeline.decide.questions import tasks_for
 from pipeline.decide.verdict import HostFacts, decide
 from pipeline.engagement import load
@@ -205,14 +206,15 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
 
 def _methods(endpoint: Endpoint, policy: Policy) -> Iterator[tuple[Method, Purpose]]:
     by_udp = endpoint.protocol is Protocol.UDP
+    fragile = is_fragile(endpoint.address, endpoint.port, policy)
     guesses = by_udp and endpoint.port in policy.no_guess_ports
     asked_by = udp_tasks.methods(policy) if by_udp else (policy.methods[0], Method.HANDSHAKE)
     for method in asked_by:
-        if method is Method.DATAGRAM or not guesses:
+        if method is not Method.NMAP_UDP or not (guesses or fragile):
             yield method, Purpose.NAMED
     # By UDP even a version probe needs raw packets.
     possible = policy.version_probe and (policy.privileged or not by_udp) and not guesses
-    if possible and endpoint.port not in policy.fragile_ports:
+    if possible and not fragile:
         yield Method.NMAP_VERSION, Purpose.VERSION
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from pipeline.decide import reasons
+from pipeline.decide.fragile import is_fragile, spared
 from pipeline.decide.pace import MARGIN, SECONDS_PER_SLICE
 from pipeline.decide.questions import asked, ended, named, tasks_for, verdicts
 from pipeline.decide.questions import with_purpose as of_purpose
@@ -53,9 +54,13 @@ def sweep(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     if of_purpose(evidence, Purpose.SWEEP):
         return
     batch = evidence.batch
-    for method, ports in _sweepers(batch.ports, policy):
+    fragile = batch.targets.addresses & policy.fragile.hosts
+    for addresses, method, ports in (
+        *((batch.targets.addresses - fragile, *one) for one in _sweepers(batch.ports, policy)),
+        (fragile, Method.DATAGRAM, batch.ports),
+    ):
         for version in (4, 6):
-            targets = batch.targets.family(version)
+            targets = batch.targets.only(addresses).family(version)
             for some in _slices(ports, targets, policy) if targets else ():
                 yield Task(
                     batch=batch.number,
@@ -73,10 +78,13 @@ def _sweepers(ports: PortSet, policy: Policy) -> Iterator[tuple[Method, PortSet]
     if not policy.privileged:
         yield Method.DATAGRAM, ports
         return
-    for some in by_payloads(ports - policy.no_guess_ports):
+    for some in by_payloads(ports - policy.no_guess_ports - policy.fragile_ports):
         yield Method.NMAP_UDP, some
     # Many services answer nothing but their own protocol, and nmap does not speak them all.
-    yield Method.DATAGRAM, ports & (policy.question_ports | policy.no_guess_ports)
+    yield (
+        Method.DATAGRAM,
+        (ports & (policy.question_ports | policy.no_guess_ports | policy.fragile_ports)),
+    )
 
 
 def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSet]:
@@ -163,7 +171,7 @@ def version_probes(evidence: Evidence, policy: Policy) -> Iterator[Task]:
     believed = {
         endpoint
         for endpoint, verdict in found.items()
-        if verdict.kind in _BELIEVED and endpoint.port not in policy.fragile_ports
+        if verdict.kind in _BELIEVED and not spared(evidence, policy, endpoint)
     }
     alone = {endpoint for endpoint in believed if found[endpoint].reason == reasons.ONE_METHOD}
     wanted = _may_be_asked(believed, Method.NMAP_VERSION, policy)
@@ -196,10 +204,15 @@ def _swept(evidence: Evidence) -> bool:
 
 
 def _may_be_asked(endpoints: set[Endpoint], method: Method, policy: Policy) -> set[Endpoint]:
-    """nmap guesses the community of SNMP agents, in payloads and in version probes."""
+    """nmap guesses the community of SNMP agents, and speaks to what is fragile."""
     if method is Method.DATAGRAM:
         return endpoints
-    return {endpoint for endpoint in endpoints if endpoint.port not in policy.no_guess_ports}
+    return {
+        endpoint
+        for endpoint in endpoints
+        if endpoint.port not in policy.no_guess_ports
+        and not is_fragile(endpoint.address, endpoint.port, policy)
+    }
 
 
 def _tasks(

@@ -16,9 +16,10 @@ YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
 """
 
 from pipeline.engagement.document import OUTPUTS, json_schema, policy_json_schema
+from pipeline.engagement.fragile import FRAGILE_PORTS
 from pipeline.engagement.loading import load, risk_settings
 from pipeline.engagement.policies import check_policy, our_policy, with_own
-from pipeline.engagement.profiles import FRAGILE_PORTS, SCRIPTS, known_profiles
+from pipeline.engagement.profiles import SCRIPTS, known_profiles
 from pipeline.engagement.resolving import Resolver, resolve_scope
 from pipeline.engagement.templates import new_engagement, template
 from pipeline.engagement.values import (

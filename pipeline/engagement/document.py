@@ -24,6 +24,7 @@ from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.engagement import kinds
 from pipeline.engagement.authorising import AuthorisationDocument
 from pipeline.engagement.expecting import read_expected
+from pipeline.engagement.fragile import FragileDocument
 from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.inventorying import AssetSourceDocument, few_enough
 from pipeline.engagement.kinds import Duration, Strict
@@ -188,6 +189,7 @@ class EngagementDocument(Strict):
         description="Endpoints known to be open: every run asks them, whatever it finds.",
         examples=[["192.0.2.1:443"]],
     )
+    fragile: FragileDocument = Field(default_factory=FragileDocument)
     windows: WindowsDocument | None = Field(
         default=None,
         description="When scanning is allowed; all the time of the authorisation if left out.",

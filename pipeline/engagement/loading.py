@@ -117,6 +117,7 @@ def _engagement(
         rescan_error=rescan.error,
         rescan_packets_per_endpoint=rescan.packets_per_endpoint,
         rescan_packets=rescan.packets,
+        fragile=document.fragile.value(),
         canaries=tuple(sorted(set(document.canaries))),
         suppressions=tuple(
             suppression(entry, document.authorisation.timezone) for entry in document.suppress

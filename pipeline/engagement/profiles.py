@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from pipeline import resources
+from pipeline.decide.scripts import MEASURED, denied
 from pipeline.engagement import kinds
+from pipeline.engagement.fragile import FRAGILE_PORTS
 from pipeline.engagement.kinds import Concurrency, Duration, PlainPorts, Rate, Strict
 from pipeline.engagement.source import LARGEST_YAML, Door, Source, read_limited
 from pipeline.engagement.values import Limits, Profile
@@ -16,53 +19,30 @@ from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.ports import PortSet
 from pipeline.wire import CONNECT_TIMEOUT_LIMIT
 
-FRAGILE_PORTS: Final = PortSet.parse(
-    "102,"  # Siemens S7 and other ISO-on-TCP controllers
-    "502,"  # Modbus
-    "515,"  # line printer daemon: prints what it does not understand
-    "771,"  # serial ports over TCP (RealPort)
-    "789,"  # Red Lion Crimson
-    "950-966,"  # serial device servers (Moxa)
-    "1911,4911,"  # Niagara Fox, building automation
-    "1962,"  # PCWorx
-    "2404,"  # IEC 60870-5-104, power grids
-    "2455,"  # CODESYS
-    "4001-4016,"  # serial lines of console and device servers, raw
-    "5006,5007,"  # MELSEC-Q
-    "5094,"  # HART-IP
-    "9100-9107,"  # printers: what arrives is printed (nmap excludes these, too)
-    "9600,"  # OMRON FINS
-    "10001,"  # serial lines (Lantronix)
-    "18245,18246,"  # GE SRTP
-    "20000,"  # DNP3
-    "20547,"  # ProConOS
-    "34962-34964,"  # PROFINET
-    "44818,"  # EtherNet/IP
-    "47808"  # BACnet
-)
-"""TCP ports that get a handshake which never speaks, and no version probe, by default."""
-
 CANARY_WAITS: Final = (20.0, 20.0, 25.0, 60.0, 120.0)
 """Seconds to wait for a host that has fallen silent, one after the other, by default."""
 
-SCRIPTS: Final = ("banner", "http-server-header", "http-title", "ssh-hostkey", "ssl-cert")
-"""The nmap scripts that a profile may name: each reads what a service says to everybody.
-
-Not ``ssl-enum-ciphers``: hundreds of handshakes per port. Not ``http-methods`` and its kin: they
-try what a service allows.
-"""
+SCRIPTS: Final = tuple(sorted(MEASURED))
+"""The scripts that were measured: what they send is known. Each reads what a service says to
+everybody. Others may be named, too, if nmap calls them safe and we do not object."""
+_SCRIPT_NAME: Final = "[a-z0-9][a-z0-9.-]{0,63}"
 
 
 def _script(text: str) -> str:
-    if text not in SCRIPTS:
+    if not re.fullmatch(_SCRIPT_NAME, text):
         raise ValueError(
-            f"is not one of the scripts that portproof runs{did_you_mean(text, SCRIPTS)} "
-            f"(got {shown(text)})"
+            f"is not the name of a script{did_you_mean(text, SCRIPTS)} (got {shown(text)})"
         )
+    if why := denied(text):
+        raise ValueError(f"is a script that portproof does not run: {why} (got {shown(text)})")
     return text
 
 
-_Script = Annotated[str, kinds.text_of(_script), WithJsonSchema({"enum": list(SCRIPTS)})]
+_Script = Annotated[
+    str,
+    kinds.text_of(_script),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SCRIPT_NAME}$"}),
+]
 _ConnectTimeout = Annotated[Duration, AfterValidator(kinds.between(0.1, CONNECT_TIMEOUT_LIMIT))]
 _Listen = Annotated[Duration, AfterValidator(kinds.between(0.1, 60))]
 _RescanDelay = Annotated[Duration, AfterValidator(kinds.between(1, 7 * 86400))]

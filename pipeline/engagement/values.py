@@ -14,7 +14,7 @@ from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.decide.suppression import Suppression
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
-from pipeline.plan import Privacy
+from pipeline.plan import Fragile, Privacy
 from pipeline.ports import PortSet, PortSpec, ProtocolPorts
 from pipeline.scope import Scope
 from pipeline.windows import Weekly
@@ -250,6 +250,7 @@ class Engagement:
     rescan_packets_per_endpoint: int
     rescan_packets: int | None
     canaries: tuple[Endpoint, ...]
+    fragile: Fragile = field(default_factory=Fragile)
     suppressions: tuple[Suppression, ...]
     hours: Hours | None
     outputs: tuple[str, ...]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from pipeline import wire
 from pipeline.budget import Demand, Lease
 from pipeline.datagrams import TOKEN_SIZE, questions_for
+from pipeline.decide.fragile import is_fragile
 from pipeline.model import (
     Aftermath,
     Answer,
@@ -39,13 +42,13 @@ def demand(task: Task, _: Policy) -> Demand:
     )
 
 
-def questioning(port: int, *, guess: bool) -> wire.Questioning:
+def questioning(port: int, *, guess: bool, fragile: bool = False) -> wire.Questioning:
     """The requests for one exchange with a port, with fresh random numbers in them.
 
-    ``guess`` allows the usual community of an SNMP agent.
+    ``guess`` allows the usual community of an SNMP agent; a ``fragile`` port is asked nothing.
     """
     token = secrets.token_bytes(TOKEN_SIZE)
-    questions = questions_for(port, guess=guess)
+    questions = () if fragile else questions_for(port, guess=guess)
 
     def told(reply: bytes) -> str | None:
         answers = (question.answer(reply, token) for question in questions)
@@ -53,6 +56,10 @@ def questioning(port: int, *, guess: bool) -> wire.Questioning:
 
     requests = tuple(question.request(token) for question in questions)
     return wire.Questioning(requests=requests or _NOTHING_TO_ASK, told=told)
+
+
+def _question(policy: Policy, port: int, *, fragile: bool) -> wire.Questioning:
+    return questioning(port, guess=port not in policy.no_guess_ports, fragile=fragile)
 
 
 async def ask(
@@ -81,13 +88,21 @@ async def ask(
         rate_per_network=lease.rate_per_network if lease.networks else None,
         network=policy.ceilings.network,
     )
-    for version in (4, 6):
+    for version, fragile in itertools.product((4, 6), (False, True)):
+        pairs = [
+            (target, port)
+            for target in task.targets.family(version)
+            for port in task.ports
+            if is_fragile(target.address, port, policy) is fragile
+        ]
+        if not pairs:
+            continue
         source = policy.source_address
         # A socket cannot be bound to an address of the other family.
         ours = str(source) if source is not None and source.version == version else None
         await wire.exchanges(
-            [(target, port) for target in task.targets.family(version) for port in task.ports],
-            questioning=lambda port: questioning(port, guess=port not in policy.no_guess_ports),
+            pairs,
+            questioning=partial(_question, policy, fragile=fragile),
             pace=pace,
             at_most=at_once,
             stop=stop,

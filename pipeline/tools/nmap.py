@@ -11,6 +11,7 @@ from typing import Final
 from pipeline.addresses import Address
 from pipeline.budget import Demand, Lease
 from pipeline.decide.pace import MARGIN
+from pipeline.decide.scripts import MEASURED
 from pipeline.model import (
     Answer,
     Endpoint,
@@ -60,6 +61,8 @@ def version_packets(intensity: int, scripts: Sequence[str]) -> int:
         if intensity <= LIGHT_INTENSITY
         else PACKETS_PER_VERSION_PROBE
     )
+    # What was not measured counts like the most expensive one that was.
+    base += PACKETS_OF_SSH_HOSTKEY * sum(name not in MEASURED for name in scripts)
     if "ssh-hostkey" in scripts:
         return base + PACKETS_OF_SSH_HOSTKEY
     return base + PACKETS_OF_SCRIPTS if scripts else base
@@ -68,7 +71,8 @@ def version_packets(intensity: int, scripts: Sequence[str]) -> int:
 def affordable_scripts(intensity: int, scripts: tuple[str, ...], ceiling: int) -> tuple[str, ...]:
     """As many of the scripts as stay below ``ceiling`` packets to a host in a second."""
     without_hostkey = tuple(name for name in scripts if name != "ssh-hostkey")
-    for some in (scripts, without_hostkey):
+    measured = tuple(name for name in without_hostkey if name in MEASURED)
+    for some in (scripts, without_hostkey, measured):
         if version_packets(intensity, some) <= ceiling:
             return some
     return ()

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import resources
 from pipeline.engagement import FRAGILE_PORTS, SCRIPTS, Engagement, known_profiles
+from pipeline.engagement.fragile import FRAGILE_LIST
 from pipeline.errors import Mistake
 from pipeline.ports import PortSet
 
@@ -74,16 +75,12 @@ def test_printers_are_fragile() -> None:
     assert not PortSet.parse("9100-9107") - FRAGILE_PORTS
 
 
-def test_the_list_of_fragile_ports_in_the_comments_is_the_one_that_holds(
-    with_line: Edit, engage: Engage, tmp_path: Path
-) -> None:
-    text = resources.read_text("configs", "profiles/balanced.yml")
-    before, listed = text.split("# fragile_ports:")
-    listed, after = listed.split("]", 1)
-    listed = listed.replace("\n#", "\n")
-    (tmp_path / "own.yml").write_text(f"{before}fragile_ports:{listed}]{after}")
-    found = engage(with_line("profile", "profile: own.yml"))
-    assert found.profile.fragile_ports == FRAGILE_PORTS
+def test_each_fragile_port_has_a_reason_and_a_source() -> None:
+    assert all(entry.what and entry.why and entry.source for entry in FRAGILE_LIST)
+    printers_and_plcs = (
+        "102,502,515,631,789,1962,2404,4840,9600,20000,44818,47808,104,2575,2001-2032"
+    )
+    assert not PortSet.parse(printers_and_plcs) - FRAGILE_PORTS
 
 
 def test_a_profile_of_ones_own_lies_beside_the_engagement(
@@ -151,9 +148,13 @@ def test_naming_the_fragile_ports_replaces_them(
         ("handshake_l", "handshake_listen: 2m", "6:19: handshake_listen: must lie between"),
         ("handshake_s", "handshake_speaks: no", "7:19: handshake_speaks: must be true or false"),
         ("version_i", "version_intensity: 10", "10:20: version_intensity: must be at most 9"),
-        ("scripts", "scripts: [ssl-enum-ciphers]", "11:11: scripts[0]: is not one of the scripts"),
+        (
+            "scripts",
+            "scripts: [ssl-enum-ciphers]",
+            "11:11: scripts[0]: is a script that portproof does not",
+        ),
         ("scripts", "scripts: [ssl_cert]", "did you mean 'ssl-cert'? (got 'ssl_cert')"),
-        ("scripts", "scripts: ['ssl-cert,vuln']", "11:11: scripts[0]: is not one of the scripts"),
+        ("scripts", "scripts: ['ssl-cert,vuln']", "11:11: scripts[0]: is not the name of a script"),
         ("limits", "limits: {rate: 10, rate_per_host: 50, concurrency: 1}", "must not exceed rate"),
         ("limits", "limits: {rate: 10}", "13:1: limits.concurrency: is missing"),
         ("limits", "fragile_ports: top:10", "13:16: fragile_ports: must name ports one by one"),

@@ -24,6 +24,7 @@ from pipeline.model import (
     TaskRecord,
     TaskState,
 )
+from pipeline.plan import Fragile, Sturdy
 from pipeline.ports import ALL_PORTS, PortSet
 from pipeline.tools.nmap import version_packets
 from stages import corroborate, discover, probe, rescan
@@ -385,3 +386,22 @@ def test_a_version_probe_that_found_a_service_is_no_reason_to_probe_again() -> N
     (one,) = probe.plan(story.evidence, POLICY)
     story.settle(one, [seen(Method.NMAP_VERSION, service=PROBED)])
     assert list(probe.plan(story.evidence, POLICY)) == []
+
+
+def test_all_ports_of_a_host_with_a_fragile_port_are_left_alone_unless_it_is_sturdy() -> None:
+    by = policy(fragile_ports=PortSet.parse("22"))
+    whole = replace(by, fragile=Fragile(whole_hosts=True))
+    other = Endpoint(WHERE.address, WHERE.protocol, 80)
+    both = believed(str(WHERE), str(other)).evidence
+    assert {p for t in probe.plan(both, by) for p in t.ports} == {80}
+    assert list(probe.plan(both, whole)) == []
+    lifted = Sturdy(
+        hosts=AddressSet.from_addresses([WHERE.address]), ports=None, reason="a test host"
+    )
+    sturdy = replace(by, fragile=Fragile(whole_hosts=True, sturdy=(lifted,)))
+    assert {p for t in probe.plan(both, sturdy) for p in t.ports} == {22, 80}
+
+
+def test_a_host_that_is_named_as_fragile_gets_no_version_probe() -> None:
+    named = Fragile(hosts=AddressSet.parse(["192.0.2.0/24"]))
+    assert list(probe.plan(believed(str(WHERE)).evidence, policy(fragile=named))) == []

@@ -9,7 +9,7 @@ LOSS   ?= 0
 APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv systemd util-linux chromium libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-xml clean
+.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-xml bench-vulnerabilities clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-xml: setup  ## Time readers of nmap's XML, and comparisons of two files (1
 
 bench-diff: setup  ## Time the comparison of two stored runs of a million endpoints each
 	$(BIN)/python -m fixtures.bench_diff $(BENCH)
+
+bench-vulnerabilities: setup  ## Read vulnerability scans of 100 MB of each format
+	$(BIN)/python -m fixtures.bench_vulnerabilities $(BENCH)
 
 clean:  ## Remove what was installed and built here
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis out

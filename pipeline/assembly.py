@@ -20,6 +20,7 @@ from pipeline.decide.questions import by_protocol
 from pipeline.decide.sampling import passes, sampled
 from pipeline.decide.suppression import Sifted, sift
 from pipeline.decide.trends import Trends, trends
+from pipeline.decide.vulnerabilities import Correlation, correlate
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Change,
@@ -51,6 +52,7 @@ from pipeline.render.document import (
 from pipeline.store.inventories import inventory_of
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
+from pipeline.store.scans import assessed, reported, scan_files
 from pipeline.store.spells import histories, occasions
 
 
@@ -64,16 +66,18 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     told, opened = _history(store, run)
     changes = {c.endpoint: c for c in filed.changes} if filed else {}
     assets = assets_of(store, plan)
+    side = _side(store, run, evidence, known)
+    others = _others(store, run, side)
     found = tuple(
         replace(
             finding,
             first_seen=_first_seen(finding.verdict, run, opened),
             asset=assets.of(finding.verdict.endpoint.address) if assets else None,
+            known=others.known.get(finding.verdict.endpoint, ()) if others else (),
         )
         for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
     )
     judged_by = judgement(plan)
-    side = _side(store, run, evidence, known)
     return RunDocument(
         run=run.id,
         client=plan.client,
@@ -110,6 +114,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         risk_note=judged_by.note,
         deviations=_deviations(run, side),
         assets=_assets_told(run, assets, side),
+        others=others,
         act_on=plan.act_on,
         against_baseline=plan.against_baseline,
         baseline_run=plan.against_baseline and plan.baseline_run is not None,
@@ -240,6 +245,13 @@ def _conduct(plan: RunPlan) -> Conduct | None:
         redactions=len(plan.privacy.redact),
         engagement_sha256=plan.engagement_sha256,
     )
+
+
+def _others(store: Store, run: RunRecord, side: Side) -> Correlation | None:
+    files = scan_files(store, run.number)
+    if not files:
+        return None
+    return correlate(files, reported(store, run), assessed(store, run.number), side)
 
 
 def _limits(plan: RunPlan) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from pipeline import __version__
 from pipeline.cli import (
     auditing,
     comparing,
+    correlating,
     exporting,
     importing,
     keeping,
@@ -67,6 +68,7 @@ for command in (
     publishing.portal,
     comparing.diff,
     importing.import_,
+    correlating.correlate,
     keeping.history,
     keeping.purge,
     scheduling.schedule,

@@ -17,6 +17,7 @@ from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import Severity
 from pipeline.decide.suppression import Suppressed, Suppression
 from pipeline.decide.trends import Trends
+from pipeline.decide.vulnerabilities import Correlation, Known
 from pipeline.model import (
     Change,
     ChangeKind,
@@ -68,6 +69,8 @@ class Finding:
     """What is at risk here, the severest first; none where nothing is open."""
     asset: Asset | None = None
     """What the inventory of assets says of its address; ``None`` where the run has none."""
+    known: tuple[Known, ...] = ()
+    """What vulnerability scanners of others say, the severest first."""
 
     @property
     def severity(self) -> Severity | None:
@@ -221,5 +224,7 @@ class RunDocument:
     """``None`` for a run without an inventory of assets."""
     conduct: Conduct | None = None
     """``None`` for an imported run: others conducted it."""
+    others: Correlation | None = None
+    """``None`` for a run without vulnerability scans of others."""
     baseline_run: bool = False
     """``comparison`` is with the run that was set as the baseline."""

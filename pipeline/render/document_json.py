@@ -29,6 +29,7 @@ from pipeline.plan import ImportedFile
 from pipeline.render.assets import asset_json, assets_json
 from pipeline.render.checklist import checklist_json
 from pipeline.render.document import AuditHead, Comparison, Completeness, Finding, RunDocument
+from pipeline.render.known import known_json, others_json
 from pipeline.render.risks import risk_counts
 from pipeline.render.story import Story, story_json
 from pipeline.render.text import iso
@@ -69,6 +70,7 @@ def render_json(document: RunDocument, *, stories: Iterable[Story] = ()) -> str:
             "checklist": checklist_json(document),
             **({"baseline": _baseline(document)} if _has_baseline(document) else {}),
             **({"assets": assets_json(document.assets)} if document.assets else {}),
+            **({"vulnerabilities": others_json(document.others)} if document.others else {}),
             "tasks": [_task(record) for record in document.tasks],
             "events": [
                 {"time": iso(event.time), "kind": event.kind, "text": event.text}
@@ -141,6 +143,7 @@ def _endpoint(finding: Finding) -> dict[str, Any]:
         "service_details": _service(finding.verdict.service),
         "names": finding.names,
         "change": finding.change.kind if finding.change else None,
+        **({"known": [known_json(line) for line in finding.known]} if finding.known else {}),
         **({"asset": asset_json(finding.asset)} if finding.asset else {}),
         "first_seen": _iso(finding.first_seen),
         "severity": finding.severity,

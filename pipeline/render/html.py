@@ -28,6 +28,7 @@ from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import contents_told, embedded
+from pipeline.render.known import GONE, file_text, known_count, known_text, seen_by
 from pipeline.render.method import methods_used
 from pipeline.render.overview import (
     course_of,
@@ -245,6 +246,11 @@ def _environment() -> Environment:
         asset_text=asset_text,
         listings=LISTINGS,
         source_notes=source_notes,
+        gone_meanings=GONE,
+        known_text=known_text,
+        known_count=known_count,
+        file_text=file_text,
+        seen_by=seen_by,
         sources_text=sources_text,
         method_names=METHODS,
         banner_limit=_BANNER,

@@ -35,6 +35,7 @@ from pipeline.model import (
 from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.hosts import host_sentences
+from pipeline.render.known import known_text
 from pipeline.render.text import counted, duration, instant, iso, visible
 from pipeline.render.words import CHANGES, round_name, service_text
 
@@ -494,9 +495,11 @@ def _would_change(finding: Finding) -> Iterable[str]:
 
 
 def _others(finding: Finding) -> Iterator[str]:
-    """What an inventory of assets says."""
+    """What an inventory of assets and vulnerability scanners say."""
     if finding.asset is not None:
         yield f"asset: {asset_text(finding.asset)}"
+    for line in finding.known:
+        yield f"known: {known_text(line)}"
 
 
 # --- as text, and for programs -------------------------------------------------------------------

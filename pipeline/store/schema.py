@@ -230,3 +230,49 @@ inventories = Table(
     Column("sha256", Text, primary_key=True),
     Column("entries", LargeBinary, nullable=False),  # JSON lines, packed; see inventories.py
 )
+
+scans = Table(
+    "scans",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("scanner", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started", Float),
+    Column("ended", Float),
+    Column("problem", Text, nullable=False),
+    Column("findings", Integer, nullable=False),
+    Column("outside", Integer, nullable=False),
+    Column("nameless", Integer, nullable=False),
+    UniqueConstraint("run", "sha256"),
+)
+
+scan_findings = Table(
+    "scan_findings",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("scan", Integer, ForeignKey("scans.number", ondelete="CASCADE"), nullable=False),
+    Column("address", LargeBinary, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),  # 0: about the host
+    Column("ident", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("cvss", Float),
+    Column("cves", Text, nullable=False),  # with spaces between
+    Column("seen", Float),
+    Column("published", Float),
+    Index(None, "scan"),
+)
+
+scan_spots = Table(
+    "scan_spots",
+    metadata,
+    Column("scan", Integer, ForeignKey("scans.number", ondelete="CASCADE"), primary_key=True),
+    Column("address", LargeBinary, primary_key=True),
+    Column("protocol", Text, primary_key=True),
+    Column("port", Integer, primary_key=True),  # 0: the host was assessed
+)

@@ -115,6 +115,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         deviations=_deviations(run, side),
         assets=_assets_told(run, assets, side),
         others=others,
+        third_parties=plan.third_parties,
         act_on=plan.act_on,
         against_baseline=plan.against_baseline,
         baseline_run=plan.against_baseline and plan.baseline_run is not None,
@@ -299,11 +300,24 @@ def _in_time(observation: Observation) -> tuple[float, int]:
 
 
 def _gaps(store: Store, run: RunRecord, evidence: Evidence) -> Iterator[Gap]:
+    yield from _refused(run.plan)
     yield from _failed_sweeps(evidence)
     yield from _unfinished(store, run, evidence)
     yield from _given_up(evidence)
     if not run.plan.policy.version_probe and not run.plan.imported:
         yield Gap(what="service versions", why="version probes are switched off", endpoints=0)
+
+
+def _refused(plan: RunPlan) -> Iterator[Gap]:
+    """What belongs to others, and was never asked."""
+    ports = len(plan.policy.ports) + len(plan.policy.udp_ports)
+    for each in plan.third_parties.refused:
+        names = f" ({', '.join(each.names)})" if each.names else ""
+        yield Gap(
+            what=f"refused: {_some(each.addresses)}{names}, all ports",
+            why=f"belongs to {each.provider} by {each.file}: {each.why}",
+            endpoints=each.addresses.size * ports,
+        )
 
 
 def _failed_sweeps(evidence: Evidence) -> Iterator[Gap]:

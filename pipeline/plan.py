@@ -15,6 +15,7 @@ from pipeline.decide.inventory import AssetSource
 from pipeline.decide.pace import Ceilings
 from pipeline.decide.permits import Permits
 from pipeline.decide.suppression import Suppression
+from pipeline.decide.third_parties import ThirdParties
 from pipeline.model import ChangeKind, Method
 from pipeline.ports import PortSet
 from pipeline.scope import Scope
@@ -201,6 +202,13 @@ class RunPlan:
     """That of the entries of the inventory, by which the store has them; empty without one."""
     permits: Permits = field(default_factory=Permits)
     """The bounds of the authorisation besides its validity."""
+    third_parties: ThirdParties = field(default_factory=ThirdParties)
+    """What belongs to others: refused, or cleared by an acknowledged policy."""
+
+    @property
+    def left_out(self) -> AddressSet:
+        """What no command may ask: excluded, or somebody else's."""
+        return self.excluded | self.third_parties.foreign
 
     @property
     def scope(self) -> Scope:
@@ -208,6 +216,7 @@ class RunPlan:
         return Scope(
             included=self.included,
             excluded=self.excluded,
+            foreign=self.third_parties.foreign,
             permitted=self.permits.targets,
             record_only=bool(self.imported),
         )

@@ -42,6 +42,11 @@ class Workspace:
         """``portproof.exclude``: addresses that are left alone, one entry a line."""
         return self.folder / "portproof.exclude"
 
+    @property
+    def names(self) -> Path:
+        """``portproof.names``: what host names resolved to when `portproof check` looked."""
+        return self.folder / "portproof.names"
+
     def run_folder(self, run_id: str) -> Path:
         """``runs/<run>``: reports, manifest and evidence of one run."""
         return self.folder / "runs" / run_id

@@ -12,11 +12,12 @@ from pipeline.datagrams import GUESSED_PORTS, QUESTION_PORTS
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import MARGIN, Ceilings, batch_size
 from pipeline.decide.permits import Permits, Technique
+from pipeline.decide.third_parties import judge, old_files, told
 from pipeline.engagement import Engagement, Limits, Profile, Resolver, resolve_scope
 from pipeline.engagement.calendars import described, openings_of
 from pipeline.engagement.values import Permitted
 from pipeline.engagement.wording import printable
-from pipeline.errors import NotAuthorised, ToolError
+from pipeline.errors import NotAdmitted, NotAuthorised, ToolError
 from pipeline.model import Batch, Endpoint, Method, Protocol
 from pipeline.plan import Fragile, Policy, RunPlan
 from pipeline.ports import ALL_PORTS, PortSet, PortSpec, ProtocolPorts
@@ -54,14 +55,28 @@ def authorise(
     """The plan of a run, or a refusal.
 
     Raises ``NotAuthorised`` outside the authorisation's validity or bounds, ``NotAdmitted`` when a
-    name resolves outside the scope, :class:`ToolError` when nmap cannot be used, and :class:`Error`
-    when the package behind an output is missing.
+    name resolves outside the scope or everything belongs to others, :class:`ToolError` when nmap
+    cannot be used, and :class:`Error` when the package behind an output is missing.
     """
     engagement.authorisation.require(now)
     require(engagement.outputs)
     resolved = resolve_scope(engagement, resolver)
     permits = _permits(engagement, survey)
     policy, notes = _policy(engagement, survey, permits, seed, resolved.scope.admitted.size)
+    others = judge(
+        resolved.scope.admitted,
+        engagement.third_parties,
+        now=now,
+        names=((name, AddressSet.from_addresses(at)) for name, at in resolved.names),
+    )
+    if not resolved.scope.admitted - others.foreign:
+        raise NotAdmitted(
+            "nothing is left to ask: everything belongs to others\n  "
+            + "\n  ".join(map(told, others.refused)),
+            where=printable(str(engagement.path)),
+            hint="acknowledge their policies under third_parties.acknowledged",
+        )
+    notes += tuple(old_files(engagement.third_parties, now))
     allowed = engagement.authorisation
     return RunPlan(
         engagement_file=str(engagement.path),
@@ -80,6 +95,7 @@ def authorise(
             *_bounds(allowed.permits),
         ),
         permits=permits,
+        third_parties=others,
         authorised_from=allowed.valid_from,
         authorised_until=allowed.valid_until,
         included=resolved.scope.included,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.audit.trail import TASK_ENDED, TASK_STARTED, Trail
 from pipeline.decide.permits import Permits
+from pipeline.decide.third_parties import ThirdParties
 from pipeline.model import Change, TaskRecord, TaskState, Verdict
 from pipeline.plan import RunPlan
 
@@ -71,6 +72,7 @@ def authorisation_of(plan: RunPlan) -> Facts:
         "from": _iso(plan.authorised_from),
         "until": _iso(plan.authorised_until),
         "permits": _permits(plan.permits),
+        "third_parties": _third_parties(plan.third_parties),
     }
 
 
@@ -84,6 +86,36 @@ def _permits(permits: Permits) -> Facts:
         "rate": permits.rate,
         "rate_per_host": permits.rate_per_host,
         "targets": None if targets is None else list(targets.networks()),
+    }
+
+
+def _third_parties(found: ThirdParties) -> Facts:
+    """Whose addresses were refused, which policies were acknowledged, and by which files."""
+    return {
+        "files": [
+            {"name": file.name, "sha256": file.sha256, "dated": _iso(file.dated)}
+            for file in found.files
+        ],
+        "refused": [
+            {
+                "addresses": list(each.addresses.texts()),
+                "provider": each.provider,
+                "file": each.file,
+                "names": list(each.names),
+                "why": each.why,
+            }
+            for each in found.refused
+        ],
+        "acknowledged": [
+            {
+                "addresses": list(each.addresses.texts()),
+                "provider": each.provider,
+                "policy": each.policy,
+                "acknowledged_on": each.since,
+                "approval": each.approval,
+            }
+            for each in found.cleared
+        ],
     }
 
 

@@ -40,6 +40,7 @@ from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
 from pipeline.orders import excluded, exclusions, require_not_stopped
+from pipeline.pinning import require_pinned, require_unmoved
 from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
@@ -158,6 +159,7 @@ def start(
     require_not_stopped(workspace)
     plan = make_plan(engagement, store, now=now, workspace=workspace)
     plan = replace(plan, notes=(*plan.notes, *notes))
+    require_pinned(workspace, plan)
     if not waits:
         require_window(plan, now=now)
     if engagement.signing_key is not None:
@@ -359,7 +361,7 @@ async def _network_half(
             scope=current.scope,
             permits=current.permits,
             programs=_programs(plan),
-            excluded=plan.excluded,
+            excluded=plan.left_out,
             seed=plan.seed,
             keep_open=(lock,),
             order=workspace.stop_file,
@@ -482,6 +484,7 @@ def renewed(run: RunRecord, workspace: Workspace, *, now: float, waits: bool = F
             ),
         )
     _permitted(run.plan, workspace)(now)
+    require_unmoved(run.plan, {name: resolver(name) for name, _ in run.plan.names})
     if not waits:
         require_window(run.plan, now=now)
     return run

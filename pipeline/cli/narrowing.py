@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.addresses import AddressSet
 from pipeline.decide.permits import Permits
+from pipeline.decide.third_parties import judge, told
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import openings_of
 from pipeline.engagement.fields import parse_blackout, parse_listed, parse_zone
@@ -98,8 +99,12 @@ class Current:
     def _take(self, engagement: Engagement, spans: tuple[Span, ...] | None, *, first: bool) -> None:
         plan = self._plan
         self._permits = plan.permits.narrowed(_bounds(engagement))
+        rest = plan.scope.without([engagement.exclude])
+        by_now = judge(rest.admitted, engagement.third_parties, now=self._clock())
+        if by_now.refused and not first:
+            self._tell(f"somebody else's by now: {'; '.join(map(told, by_now.refused))}")
         self._by_file = replace(
-            plan.scope.without([engagement.exclude]), permitted=self._permits.targets
+            rest, foreign=rest.foreign | by_now.foreign, permitted=self._permits.targets
         )
         new = [h.name for h in engagement.exclude_names if h.name not in dict(plan.names)]
         if new:

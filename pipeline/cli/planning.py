@@ -12,6 +12,7 @@ from pipeline import wire
 from pipeline.budget import Budget, Lease, sending_time
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
+from pipeline.decide.third_parties import RangeFile, told
 from pipeline.executor import Executor
 from pipeline.model import (
     Batch,
@@ -26,7 +27,7 @@ from pipeline.model import (
 )
 from pipeline.plan import Policy, RunPlan
 from pipeline.ports import PortSet
-from pipeline.render.text import counted, duration, iso, listed, visible
+from pipeline.render.text import counted, duration, iso, listed, shortened, visible
 from pipeline.tools import masscan
 from pipeline.tools.nmap import packets_per_probe
 from pipeline.vantage import survey
@@ -114,6 +115,16 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
         "methods": list(dict.fromkeys((*discovery.methods, *_methods(plan.policy)))),
         "rescan_delays": list(plan.policy.rescan_delays),
         "notes": list(plan.notes),
+        "permits": {name: value for name, value in plan.authorisation if "permitted" in name},
+        "third_parties": {
+            "files": [_file(file, now) for file in plan.third_parties.files],
+            "refused": [told(each) for each in plan.third_parties.refused],
+            "acknowledged": [
+                f"{shortened(each.addresses.texts(), 3)} ({each.provider}): {each.policy}, "
+                f"read on {each.since}"
+                for each in plan.third_parties.cleared
+            ],
+        },
         "assets": [
             {"name": s.name, "kind": s.kind, "entries": s.entries, "note": s.note}
             for s in plan.assets
@@ -125,6 +136,12 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
         "discovery_command_count": discovery.commands,
         "follow_up_commands": list(_follow_ups(plan, executor)),
     }
+
+
+def _file(file: RangeFile, now: float) -> str:
+    prefixes = counted(file.prefixes, "range")
+    age = counted(file.age(now), "day")
+    return f"{file.name}: {listed(list(file.providers))}, {prefixes}, {age} old {file.date_from}"
 
 
 def _windows(plan: RunPlan, discovery: _Estimate, now: float) -> dict[str, Any]:
@@ -184,7 +201,7 @@ def _executor(plan: RunPlan) -> Executor:
         policy=plan.policy,
         scope=lambda: plan.scope,
         programs=survey().programs,
-        excluded=plan.excluded,
+        excluded=plan.left_out,
         seed=plan.seed,
     )
 
@@ -288,6 +305,14 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
         size = counted(source["entries"], "entry", "entries")
         note = f"; {visible(source['note'], 200)}" if source["note"] else ""
         yield f"assets      {visible(source['name'], 80)} ({source['kind']}): {size}{note}"
+    for name, value in found["permits"].items():
+        yield f"permitted   {name.removeprefix('permitted ')}: {value}"
+    for file in found["third_parties"]["files"]:
+        yield f"ranges      {visible(file, 300)}"
+    for each in found["third_parties"]["acknowledged"]:
+        yield f"cleared     {visible(each, 600)}"
+    for each in found["third_parties"]["refused"]:
+        yield f"refused     {visible(each, 600)}; never asked"
     for note in found["notes"]:
         yield f"note        {note}"
     if found["stopped"]:

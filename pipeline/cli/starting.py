@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -56,7 +57,9 @@ def check(
     from pipeline.cli.conduct import make_plan
     from pipeline.cli.planning import preview, preview_lines
     from pipeline.engagement import load
+    from pipeline.errors import Error
     from pipeline.orders import stopped
+    from pipeline.pinning import pin
     from pipeline.store.runs import Store
 
     now = time.time()
@@ -68,6 +71,8 @@ def check(
             plan = make_plan(loaded, store, now=now, workspace=place)
     else:
         plan = make_plan(loaded, None, now=now, workspace=place)
+    with contextlib.suppress(Error):  # who may only read here may look all the same
+        pin(place, plan, now=now)
     found = preview(plan, now=now, stopped=stopped(place))
     if output is Format.JSON:
         print(json.dumps(found, indent=1))

@@ -165,7 +165,7 @@ async def _ask(endpoint: Endpoint, plan: RunPlan, lock: int) -> _Heard:
         scope=lambda: plan.scope,
         permits=lambda: plan.permits,
         programs=survey().programs,
-        excluded=plan.excluded,
+        excluded=plan.left_out,
         seed=plan.seed,
         keep_open=(lock,),
         redactor=Redactor.of(plan.privacy.redact),

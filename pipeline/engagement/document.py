@@ -31,6 +31,7 @@ from pipeline.engagement.kinds import Duration, Strict
 from pipeline.engagement.permitting import Asked, require_inside
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
+from pipeline.engagement.providing import ThirdPartiesDocument
 from pipeline.engagement.ruling import PolicyDocument
 from pipeline.engagement.scoping import ScopeDocument
 from pipeline.engagement.source import Reported, source_of
@@ -193,6 +194,10 @@ class EngagementDocument(Strict):
     windows: WindowsDocument | None = Field(
         default=None,
         description="When scanning is allowed; all the time of the authorisation if left out.",
+    )
+    third_parties: ThirdPartiesDocument = Field(
+        default_factory=ThirdPartiesDocument,
+        description="Whose addresses are in the scope besides the client's.",
     )
     zones: list[ZoneDocument] = Field(
         default_factory=list,

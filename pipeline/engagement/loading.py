@@ -130,6 +130,7 @@ def _engagement(
         privacy=document.privacy.value,
         signing_key=document.audit.signing_key,
         risk=settings_of(document.zones, document.risk),
+        third_parties=document.third_parties.value,
     )
 
 

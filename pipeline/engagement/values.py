@@ -12,6 +12,7 @@ from pipeline.decide.inventory import Inventory
 from pipeline.decide.permits import Technique
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.decide.suppression import Suppression
+from pipeline.decide.third_parties import ThirdPartyRules
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
 from pipeline.plan import Fragile, Privacy
@@ -261,6 +262,7 @@ class Engagement:
     privacy: Privacy
     signing_key: Path | None
     risk: RiskSettings = field(default_factory=RiskSettings)
+    third_parties: ThirdPartyRules = field(default_factory=ThirdPartyRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,8 +44,9 @@ class Uncovered:
 
 
 def planned(document: RunDocument) -> int:
-    """How many endpoints the engagement asks about."""
-    return document.addresses * (document.port_count + document.udp_port_count)
+    """How many endpoints the engagement asks about, or would if they were not somebody else's."""
+    addresses = document.addresses + document.third_parties.foreign.size
+    return addresses * (document.port_count + document.udp_port_count)
 
 
 def uncovered(document: RunDocument) -> Uncovered:

@@ -16,6 +16,7 @@ from pipeline.decide.inventory import AssetSource
 from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import Severity
 from pipeline.decide.suppression import Suppressed, Suppression
+from pipeline.decide.third_parties import ThirdParties
 from pipeline.decide.trends import Trends
 from pipeline.decide.vulnerabilities import Correlation, Known
 from pipeline.model import (
@@ -216,6 +217,8 @@ class RunDocument:
     """All complete runs up to this one; ``None`` while it is not one of them."""
     deviations: Deviations | None = None
     """``None`` without a list of expected ports, and while the run is not finished."""
+    third_parties: ThirdParties = field(default_factory=ThirdParties)
+    """Whose addresses are in the scope besides the client's. What is refused is among the gaps."""
     act_on: tuple[ChangeKind, ...] = ACT_ON
     """The changes that somebody has to act on."""
     against_baseline: bool = False

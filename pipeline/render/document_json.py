@@ -24,6 +24,7 @@ from pipeline.decide.completeness import Bound, Estimate, NoEstimate
 from pipeline.decide.facts import HostRecord, NetworkRecord, Turn
 from pipeline.decide.risk import Risk
 from pipeline.decide.suppression import Suppressed, Suppression
+from pipeline.decide.third_parties import ThirdParties
 from pipeline.model import Change, Hole, Observation, Service, TaskRecord, Verdict
 from pipeline.plan import ImportedFile
 from pipeline.render.assets import asset_json, assets_json
@@ -109,10 +110,52 @@ def _run(document: RunDocument) -> dict[str, Any]:
         "packets": document.packets,
         "audit": _audit(document.audit),
         **(
+            {"third_parties": _third_parties(document.third_parties)}
+            if document.third_parties.files
+            else {}
+        ),
+        **(
             {"imported": [_imported(file) for file in document.imported]}
             if document.imported
             else {}
         ),
+    }
+
+
+def _third_parties(found: ThirdParties) -> dict[str, Any]:
+    return {
+        "files": [
+            {
+                "name": file.name,
+                "sha256": file.sha256,
+                "format": file.format,
+                "providers": file.providers,
+                "prefixes": file.prefixes,
+                "dated": iso(file.dated),
+                "date_from": file.date_from,
+            }
+            for file in found.files
+        ],
+        "refused": [
+            {
+                "addresses": each.addresses.texts(),
+                "provider": each.provider,
+                "file": each.file,
+                "why": each.why,
+                "names": each.names,
+            }
+            for each in found.refused
+        ],
+        "acknowledged": [
+            {
+                "addresses": each.addresses.texts(),
+                "provider": each.provider,
+                "policy": each.policy,
+                "acknowledged_on": each.since,
+                "approval": each.approval,
+            }
+            for each in found.cleared
+        ],
     }
 
 

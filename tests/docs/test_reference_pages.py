@@ -114,6 +114,7 @@ def test_the_example_of_the_reference_is_sound(tmp_path: Path) -> None:
     (tmp_path / "expected.yml").write_text(listed[0])
     for name in ("assets.csv", "leases.csv"):
         (tmp_path / name).write_text("address,name\n192.0.2.1,shop\n")
+    (tmp_path / "ip-ranges.json").write_text('{"prefixes": [{"ip_prefix": "192.0.2.0/27"}]}')
     engagement = load(path)
     assert set(re.findall(r"^(\w+):", example.text, flags=re.MULTILINE)) == {
         key for key in KEYS if "." not in key

@@ -115,6 +115,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     (tmp_path / "authorisation.pdf").write_bytes(b"x")
     (tmp_path / "targets.txt").write_text("192.0.2.77\n")
     (tmp_path / "client.ics").write_text(EVENT)
+    (tmp_path / "ip-ranges.json").write_text('{"prefixes": [{"ip_prefix": "192.0.2.0/27"}]}')
+    (tmp_path / "hosters.csv").write_text("network\n192.0.2.64/27\n")
     (tmp_path / "own-risk.yml").write_text("rules: [{id: ssh, severity: low}]\n")
     lines = []
     in_windows = False
@@ -126,12 +128,13 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
             "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
-        opens = line.startswith(("# windows:", "# suppress:"))
+        opens = line.startswith(("# windows:", "# suppress:", "# third_parties:"))
         in_windows = opens or (in_windows and line.startswith("#  "))
         lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
     assert found.canaries
     assert found.risk.zones
+    assert [each.provider for each in found.third_parties.ranges] == ["AWS", "Example Hosting"]
     assert found.risk.own.rules
     assert found.vantage.source_address
     assert found.authorisation.document

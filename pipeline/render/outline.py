@@ -356,6 +356,8 @@ def _single(finding: Finding) -> EntryTold:
     facts = []
     if finding.risks:
         facts.append(("Risk", "; ".join(f"{r.severity}: {r.title}" for r in finding.risks)))
+    if finding.asset is not None and finding.asset.owner:
+        facts.append(("Owner", finding.asset.owner))
     if finding.change is not None:
         facts.append(("Change", f"{finding.change.kind}: {CHANGES[finding.change.kind]}"))
     if finding.first_seen is not None:

@@ -97,11 +97,13 @@ def tables(document: RunDocument) -> tuple[Table, ...]:
 
 _ENDPOINT: Final = (
     *("address", "protocol", "port", "names", "verdict", "reason", "confidence", "severity"),
-    *("risks", "service", "product", "version", "banner", "change", "first_seen", "evidence"),
+    *("risks", "service", "product", "version", "banner", "owner", "change", "first_seen"),
+    "evidence",
 )
 _FINDING: Final = (
     *("severity", "risk", "where", "ports", "endpoints", "names", "verdict", "reason"),
-    *("confidence", "service", "zone", "change", "first_seen", "why", "remediation", "references"),
+    *("confidence", "service", "zone", "owner", "change", "first_seen", "why", "remediation"),
+    "references",
 )
 _CHANGE: Final = (
     *("change", "address", "protocol", "port", "meaning", "reason", "confidence", "against"),
@@ -139,6 +141,7 @@ def _verdict(finding: Finding) -> dict[str, Cell]:
         "reason": verdict.reason,
         "confidence": round(verdict.confidence, 4),
         "service": service_text(verdict.service, CELL),
+        "owner": finding.asset.owner if finding.asset else None,
         "change": str(finding.change.kind) if finding.change else None,
         "first_seen": None if finding.first_seen is None else iso(finding.first_seen),
     }
@@ -179,7 +182,7 @@ def _crowd(crowd: Crowd) -> dict[str, Cell]:
     return {
         **_told(None),
         # What is said of the example holds for it alone.
-        **dict.fromkeys(("names", "confidence", "service", "change", "first_seen")),
+        **dict.fromkeys(("names", "confidence", "service", "owner", "change", "first_seen")),
         "where": crowd.name,
         # With the protocol, so that no spreadsheet takes 1-2 for a day in January.
         "ports": f"{port_ranges(crowd.ports)}/{crowd.protocol}",

@@ -237,6 +237,7 @@ def _environment() -> Environment:
         severity_meanings=SEVERITY_MEANINGS,
         facts=facts,
         looks=_looks,
+        disputed_verdicts=DISPUTED_VERDICTS,
         standings=standings,
         round_name=round_name,
         service_text=service_text,

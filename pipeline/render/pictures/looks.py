@@ -1,7 +1,7 @@
 """The evidence of one endpoint over time: a row for each method, a mark for each answer.
 
 Answers come within seconds and then hours later, so the distance from the first is drawn by its
-logarithm.
+cube root.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def place(time: float, first: float, last: float) -> float:
     """Where a time stands; grows with it, the first at the left edge, the last at the right."""
     if last <= first:
         return LEFT
-    return LEFT + (RIGHT - LEFT) * math.log1p(time - first) / math.log1p(last - first)
+    return LEFT + (RIGHT - LEFT) * math.cbrt((time - first) / (last - first))
 
 
 def _parts(rows: Sequence[LookRow], first: float, last: float) -> Iterator[Markup]:
@@ -94,7 +94,7 @@ def _parts(rows: Sequence[LookRow], first: float, last: float) -> Iterator[Marku
 
 def _mark(x: float, y: float, answer: str) -> Markup:
     if answer == OPEN:
-        return Markup('<circle cx="{}" cy="{}" r="4.5" class="i-confirmed" fill="{}"/>').format(
+        return Markup('<circle cx="{}" cy="{}" r="4" class="i-confirmed" fill="{}"/>').format(
             number(x), y, INKS["confirmed"]
         )
     if answer == REFUSED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ class MethodUse:
     """What became of the tasks of one method; ``endpoints`` counts the settled ones' questions.
 
     ``rate`` is the highest share of the rate (packets per second) that one of them was given;
-    ``attempts`` is more than the number of tasks where something had to be tried again.
+    ``attempts`` is more than the number of tasks where something had to be tried again. ``command``
+    is the command line of one of them, for a shell; empty where no command was run.
     """
 
     method: Method
@@ -24,6 +26,7 @@ class MethodUse:
     attempts: int
     endpoints: int
     rate: float | None
+    command: str = ""
 
     @property
     def name(self) -> str:
@@ -50,4 +53,5 @@ def _use(method: Method, records: list[TaskRecord]) -> MethodUse:
         attempts=sum(record.attempt for record in records),
         endpoints=sum(record.task.endpoints for record in settled),
         rate=max((record.rate for record in records if record.rate is not None), default=None),
+        command=next((shlex.join(record.argv) for record in records if record.argv), ""),
     )

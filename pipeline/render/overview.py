@@ -17,6 +17,7 @@ from pipeline.model import (
     Protocol,
     StageName,
     TaskRecord,
+    TaskState,
     VerdictKind,
 )
 from pipeline.render.document import Event, Finding, RunDocument
@@ -141,7 +142,8 @@ def turnovers(trends: Trends | None) -> tuple[Turnover, ...]:
 
 def course_of(document: RunDocument) -> Course:
     """When each stage asked, when the run paused, and what shares of the rate were out."""
-    asked = [r for r in document.tasks if r.started is not None]
+    # What was cut off and put back has a start and no end: how long it was asked is not known.
+    asked = [r for r in document.tasks if r.started is not None and _timed(r)]
     ends = [r.ended for r in asked if r.ended is not None]
     ended = document.ended or max(ends, default=document.started)
     return Course(
@@ -152,6 +154,10 @@ def course_of(document: RunDocument) -> Course:
         shares=tuple(_shares(asked, ended)),
         limit=document.conduct.rate if document.conduct else None,
     )
+
+
+def _timed(record: TaskRecord) -> bool:
+    return record.ended is not None or record.state is TaskState.RUNNING
 
 
 def _lane(stage: StageName, asked: Sequence[TaskRecord], ended: float) -> Lane:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.model import VerdictKind
+from pipeline.model import TaskState, VerdictKind
 from pipeline.render.document import Event, RunDocument
 from pipeline.render.overview import (
     course_of,
@@ -70,11 +70,20 @@ def test_without_a_history_nothing_opened_or_went() -> None:
     assert [t.opened for t in told] == [run.new for run in documents.developed().runs]
 
 
-def test_the_course_has_every_task_that_was_started_in_the_lane_of_its_stage() -> None:
+def test_the_course_has_every_task_that_was_asked_in_the_lane_of_its_stage() -> None:
     course = course_of(SMALL)
-    started = [r for r in SMALL.tasks if r.started is not None]
+    started = [r for r in SMALL.tasks if r.ended is not None]
     assert sum(lane.tasks for lane in course.lanes) == len(started)
     assert {lane.name for lane in course.lanes} == {"discover", "corroborate", "rescan", "probe"}
+
+
+def test_what_is_being_asked_lasts_until_now_and_what_was_put_back_is_not_drawn() -> None:
+    (sweep,) = documents.EMPTY.tasks
+    for state, expected in ((TaskState.RUNNING, 1), (TaskState.PLANNED, 0)):
+        cut = replace(documents.EMPTY, tasks=(replace(sweep, state=state, ended=None),))
+        course = course_of(cut)
+        assert [lane.tasks for lane in course.lanes] == [expected, 0, 0, 0]
+        assert all(lane.spans[0][1] == cut.ended for lane in course.lanes if lane.spans)
 
 
 def test_a_pause_ends_when_a_window_opens_and_a_stop_with_the_next_task() -> None:

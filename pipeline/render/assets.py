@@ -76,7 +76,7 @@ def asset_count(found: Disagreements) -> str:
     """``2 hosts are not in the inventory; 1 port is open and not expected``; empty if none is."""
     kinds = [deviation_kind(change) for change in found.ports]
     parts = [
-        _some(len(found.strangers), "host is", "hosts are", "not in the inventory"),
+        _some(len(found.strangers), "host is", "hosts are", "not listed in the inventory"),
         _some(kinds.count("unexpected-port"), "port is", "ports are", "open and not expected"),
         _some(kinds.count("missing-port"), "expected port is", "expected ports are", "missing"),
         _some(kinds.count("not-covered"), "expected port was", "expected ports were", "not asked"),

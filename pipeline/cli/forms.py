@@ -19,6 +19,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
     """
     from functools import partial
 
+    from pipeline.render.defectdojo import render_defectdojo
     from pipeline.render.docx import plain_template, render_docx
     from pipeline.render.nmap_xml import render_plain_nmap_xml
     from stages.report import RENDERERS
@@ -28,6 +29,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
         "docx": (RENDERERS["docx"][0], partial(render_docx, template=template)),
         "docx-template": ("template.docx", lambda _: plain_template()),
         "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml),
+        "defectdojo": ("defectdojo.json", render_defectdojo),
     }
 
 

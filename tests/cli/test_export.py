@@ -43,7 +43,7 @@ BINARY = ("docx", "docx-template", "pdf", "xlsx")
 def test_every_format_can_be_exported(portproof: Portproof, finished: Path, name: str) -> None:
     said = portproof("export", "last", "--format", name, "--workspace", finished)
     assert said.code == 0
-    named = name in ("nmap-xml-plain", "csv", "csv-findings")
+    named = name in ("nmap-xml-plain", "csv", "csv-findings", "defectdojo")
     assert the_run(finished).name in said.out or named
     if name == "json":
         assert said.json == json.loads((the_run(finished) / "report.json").read_text())

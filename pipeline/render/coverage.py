@@ -43,10 +43,15 @@ class Uncovered:
         return not self.gaps and not self.given_up
 
 
+def in_question(document: RunDocument) -> int:
+    """How many endpoints the engagement asks about."""
+    return document.addresses * (document.port_count + document.udp_port_count)
+
+
 def planned(document: RunDocument) -> int:
-    """How many endpoints the engagement asks about, or would if they were not somebody else's."""
-    addresses = document.addresses + document.third_parties.foreign.size
-    return addresses * (document.port_count + document.udp_port_count)
+    """The same, with those that it would ask about if they were not somebody else's."""
+    foreign = document.third_parties.foreign.size
+    return in_question(document) + foreign * (document.port_count + document.udp_port_count)
 
 
 def uncovered(document: RunDocument) -> Uncovered:

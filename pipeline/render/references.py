@@ -101,8 +101,9 @@ NIST: Final[Mapping[str, str]] = MappingProxyType(
 
 CWE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "CWE-78": "OS Command Injection",
-        "CWE-94": "Code Injection",
+        "CWE-78": "Improper Neutralization of Special Elements used in an OS Command ('OS Command "
+        "Injection')",
+        "CWE-94": "Improper Control of Generation of Code ('Code Injection')",
         "CWE-117": "Improper Output Neutralization for Logs",
         "CWE-200": "Exposure of Sensitive Information to an Unauthorized Actor",
         "CWE-284": "Improper Access Control",

@@ -13,7 +13,7 @@ from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import Severity
 from pipeline.model import ChangeKind, Endpoint, RunState, TaskState, VerdictKind
 from pipeline.render.completeness import completeness_sentence
-from pipeline.render.coverage import Uncovered, planned, uncovered
+from pipeline.render.coverage import Uncovered, in_question, uncovered
 from pipeline.render.document import Comparison, Finding, RunDocument
 from pipeline.render.hosts import DOUBTS
 from pipeline.render.risks import risk_counts, risk_entries, risk_sentence
@@ -101,7 +101,7 @@ def _scanned(document: RunDocument) -> str:
     return (
         f"{when}: {counted(document.addresses, 'address', 'addresses')} with "
         f"{counted(document.port_count, 'port')} each, "
-        f"{counted(planned(document), 'endpoint')} in all{where}."
+        f"{counted(in_question(document), 'endpoint')} in all{where}."
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from pipeline.addresses import AddressSet, widened
 from pipeline.decide.pace import MARGIN, Ceilings
+from pipeline.decide.throttle import Manners, Sign, Throttle
+from pipeline.plan import Policy
 
 SWEEP_SHARE = 0.8
 """A sweep leaves a fifth of the rate to the corroboration of earlier batches."""
@@ -80,10 +82,29 @@ class Lease:
 class Budget:
     """Hands out leases so that their sum stays below both ceilings. ``clock`` is monotonic."""
 
-    def __init__(self, ceilings: Ceilings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ceilings: Ceilings, clock: Callable[[], float], manners: Manners | None = None
+    ) -> None:
         self.ceilings = ceilings
+        self._throttle = Throttle.at_first(manners or Manners(), clock())
         self._clock = clock
         self._leases: list[Lease] = []
+
+    @property
+    def share(self) -> float:
+        """The share of the ceilings that may be used now, in (0, 1]."""
+        return self._throttle.share
+
+    @property
+    def starting(self) -> bool:
+        """True while the run is on its way up for the first time."""
+        return self.share < 1.0 and not self._throttle.wary
+
+    def heed(self, sign: Sign) -> bool:
+        """Use more or less from the next lease on; true when that changed something."""
+        before = self.share
+        self._throttle = self._throttle.heed(sign, self._clock())
+        return self.share != before
 
     @property
     def leased(self) -> float:
@@ -125,6 +146,12 @@ class Budget:
             return None
         if demand.burst and per_host < min(demand.packets_to_a_host, self.ceilings.rate_per_host):
             return None
+        # Bursts cannot be slowed down, and what has a pace is gentle as it is.
+        if not demand.burst and (demand.sweep or demand.most == float("inf")):
+            rate = self._throttle.below(rate, self.ceilings.rate * MARGIN, demand.packets)
+            per_host = self._throttle.below(
+                per_host, self.ceilings.rate_per_host, demand.packets_to_a_host
+            )
         lease = Lease(
             demand.hosts,
             rate,
@@ -163,6 +190,11 @@ class Budget:
     def _free_per_host(self, hosts: AddressSet) -> float:
         taken = sum(lease.rate_per_host for lease in self._leases if lease.hosts & hosts)
         return self.ceilings.rate_per_host - taken
+
+
+def manners_of(policy: Policy) -> Manners:
+    """How a run begins, and how it recovers."""
+    return Manners(start=policy.slow_start, recover=policy.recover)
 
 
 def sending_time(demand: Demand, lease: Lease, ceilings: Ceilings) -> float:

@@ -19,7 +19,8 @@ from typing import Final
 
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
-from pipeline.decide.standing import network_of
+from pipeline.decide.standing import network_of, standings
+from pipeline.decide.throttle import Senses, Sign
 from pipeline.errors import (
     Incomplete,
     NotAdmitted,
@@ -142,6 +143,7 @@ class Engine:
         self._stages = stages
         self._folder = folder
         self._budget = budget
+        self._senses = Senses()
         self._clock = clock
         self._permitted = permitted
         self._on_event = on_event
@@ -288,6 +290,8 @@ class Engine:
         active.dirty = False
         evidence = self._ledger.evidence(active.batch)
         self._tally[active.batch.number] = _count(evidence)
+        if (sign := self._senses.of_canaries(standings(evidence))) is not Sign.GOOD:
+            self._heed(sign)
         new = [task for plan in self._stages for task in plan(evidence, self._policy)]
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
@@ -331,7 +335,13 @@ class Engine:
         )
         if task.pace and self._gently_asked(task):
             return False
+        if self._budget.starting and task.purpose is Purpose.SWEEP and self._is_sweeping():
+            return False
         return taken < (HANDSHAKE_TASKS_AT_ONCE if ours else self._policy.concurrency)
+
+    def _is_sweeping(self) -> bool:
+        """True while a sweep runs: how it is borne decides how fast the next one may go."""
+        return any(record.task.purpose is Purpose.SWEEP for record in self._jobs.values())
 
     def _gently_asked(self, task: Task) -> bool:
         """True while the network of a gentle task is being asked: two would be twice as fast."""
@@ -432,7 +442,13 @@ class Engine:
                     self._requeue(record)
                 return
             answer = Answer(complete=False, problem=_TOO_LONG)
+        self._heed(self._senses.of_answer(record.task, answer))
         self._settle(record, attempt, answer, folder)
+
+    def _heed(self, sign: Sign) -> None:
+        """Slow down after a bad sign, and go faster where all is well; both are put on record."""
+        if self._budget.heed(sign):
+            self._on_event("throttle", f"{sign}: {self._budget.share:.0%} of the rate from now on")
 
     def _settle_refused(self, record: TaskRecord, attempt: int, error: Refused) -> None:
         """The scope got narrower since this was planned: nothing was sent, and nobody knows."""

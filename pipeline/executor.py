@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import wire
-from pipeline.addresses import AddressSet
+from pipeline.addresses import Address, AddressSet
 from pipeline.budget import Demand, Lease, sending_time
 from pipeline.decide.fragile import is_fragile
 from pipeline.decide.permits import Permits
@@ -195,11 +195,14 @@ class Executor:
     ) -> Answer:
         seen: list[Observation] = []
         holes: list[Hole] = []
+        delays: list[tuple[Address, float]] = []
 
         def take(result: HandshakeResult | Hole) -> None:
             if isinstance(result, Hole):
                 holes.append(result)
             else:
+                if result.connect_seconds is not None:
+                    delays.append((result.target.address, result.connect_seconds))
                 seen.append(_observation(task, result, listened=how.listen > 0))
 
         policy = self.policy
@@ -235,6 +238,7 @@ class Executor:
         return Answer(
             observations=handshake.count_votes(seen) if how.times > 1 else tuple(seen),
             holes=tuple(holes),
+            delays=tuple(delays),
             complete=not stop.is_set(),
             problem="stopped" if stop.is_set() else "",
         )

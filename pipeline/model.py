@@ -283,6 +283,8 @@ class Answer:
     complete: bool = True
     problem: str = ""
     foreign: tuple[Endpoint, ...] = ()
+    delays: tuple[tuple[Address, float], ...] = ()
+    """Seconds that hosts took to answer our connections; not kept."""
 
 
 class TaskState(StrEnum):

@@ -60,6 +60,8 @@ class Policy:
     ``sample_share`` of all endpoints is drawn (by ``seed``) from those that nobody called open, and
     asked again. ``ports`` are those of TCP. For ``question_ports`` of UDP we have a question of our
     own; to ``no_guess_ports`` nothing else goes, since nmap would guess a community of SNMP there.
+    The run begins at ``slow_start`` of its rate, and after a bad sign takes ``recover`` seconds for
+    each step back up.
     Without ``syn`` nobody permitted SYN scans.
     """
 
@@ -103,6 +105,8 @@ class Policy:
     question_ports: PortSet = field(default_factory=PortSet)
     no_guess_ports: PortSet = field(default_factory=PortSet)
     fragile: Fragile = field(default_factory=Fragile)
+    slow_start: float = 1.0
+    recover: float = 60.0
     syn: bool = True
 
 

@@ -234,6 +234,8 @@ def _policy(
         seed=seed,
         fragile_ports=profile.fragile_ports | engagement.fragile.ports,
         fragile=engagement.fragile,
+        slow_start=profile.slow_start,
+        recover=profile.recover,
         rescan_delays=engagement.rescan_delays,
         until_settled=engagement.until_settled,
         error=engagement.rescan_error,

@@ -11,7 +11,7 @@ is no refusal: it may be a loss, a limit, or a filter with a taste.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from pipeline.addresses import AddressSet
 from pipeline.decide import udp_tasks
@@ -101,6 +101,24 @@ def _slices(ports: PortSet, targets: Targets, policy: Policy) -> Iterator[PortSe
     everything = list(ports)
     count = max(1, min(len(everything), round(hosts * len(everything) / max(1.0, probes))))
     # Even slices: a short last one would pay the start of a tool for next to nothing.
-    edges = [len(everything) * place // count for place in range(count + 1)]
+    pilots = _pilots(probes / SECONDS_PER_SLICE / hosts, policy.slow_start) if count > 1 else ()
+    begun = sum(pilots)
+    if 2 * begun > len(everything):
+        pilots, begun = (), 0
+    rest = len(everything) - begun
+    edges = [0, *accumulate(pilots)][:-1] if pilots else []
+    edges += [begun + rest * place // count for place in range(count + 1)]
     for first, last in pairwise(edges):
         yield PortSet.of(everything[first:last])
+
+
+def _pilots(ports_per_second: float, share: float) -> tuple[int, ...]:
+    """How many ports the first short slices have: a second each, at a rate that doubles.
+
+    What is learned from each decides about the next, before a slice of a minute begins.
+    """
+    found = []
+    while share < 1.0:
+        found.append(max(1, round(ports_per_second * share)))
+        share *= 2
+    return tuple(found)

@@ -15,7 +15,7 @@ from pipeline.assembly import assemble
 from pipeline.audit import telling
 from pipeline.audit.sealing import try_key
 from pipeline.audit.trail import Trail
-from pipeline.budget import Budget
+from pipeline.budget import Budget, manners_of
 from pipeline.cli.console import Console
 from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
@@ -372,7 +372,7 @@ async def _network_half(
         policy=plan.policy,
         stages=NETWORK_STAGES,
         folder=tasks,
-        budget=Budget(plan.policy.ceilings, time.monotonic),
+        budget=Budget(plan.policy.ceilings, time.monotonic, manners_of(plan.policy)),
         clock=time.time,
         permitted=_permitted(plan, workspace),
         openings=current.openings,

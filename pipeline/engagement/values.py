@@ -136,7 +136,8 @@ class Profile:
     ``gentle_pace`` probes a second; ``second_looks`` bounds how often silent ports of living hosts
     are asked again, ``watch_looks`` is how often believed endpoints are looked at while rescans
     last, and ``closer_looks`` how often on hosts where something came and went; ``sample``
-    endpoints that nobody called open are asked again.
+    endpoints that nobody called open are asked again. A run begins at ``slow_start`` of its rate,
+    and takes ``recover`` seconds for each step back up after a bad sign.
     """
 
     name: str
@@ -157,6 +158,8 @@ class Profile:
     snmp_public: bool = True
     canary_waits: tuple[float, ...] = ()
     gentle_pace: float = 8.0
+    slow_start: float = 1.0
+    recover: float = 60.0
     second_looks: int = 0
     watch_looks: int = 0
     closer_looks: int = 0

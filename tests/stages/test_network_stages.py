@@ -405,3 +405,12 @@ def test_all_ports_of_a_host_with_a_fragile_port_are_left_alone_unless_it_is_stu
 def test_a_host_that_is_named_as_fragile_gets_no_version_probe() -> None:
     named = Fragile(hosts=AddressSet.parse(["192.0.2.0/24"]))
     assert list(probe.plan(believed(str(WHERE)).evidence, policy(fragile=named))) == []
+
+
+def test_a_long_sweep_begins_with_short_slices_that_miss_no_port() -> None:
+    slow = policy(ports=ALL_PORTS, slow_start=0.125, canary_ports=PortSet())
+    batch = replace(Story().evidence.batch, ports=ALL_PORTS)
+    sizes = [len(t.ports) for t in discover.plan(Evidence(batch=batch), slow)]
+    asked = [p for t in discover.plan(Evidence(batch=batch), slow) for p in t.ports]
+    assert sorted(asked) == list(ALL_PORTS - TRIP_WIRES)
+    assert sizes[0] < sizes[1] < sizes[2] < sizes[3] / 10

@@ -1,0 +1,148 @@
+"""How much of its rate a run uses: a beginning at a part of it, and less again after a bad sign.
+
+A run begins at ``start`` of what its ceilings allow and doubles that with each good sign, at most
+once a second. A bad sign (answers are lost, come late, or canaries fall silent) halves it, and
+from then on it grows by an eighth for each ``recover`` seconds without another. It never falls
+below ``LEAST``, so that a run comes to its end, and never exceeds the whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from pipeline.addresses import Address
+from pipeline.decide.standing import Mood, Standings
+from pipeline.model import Answer, PortState, Protocol, Purpose, Task
+
+LEAST: Final = 1 / 16
+STEP: Final = 1 / 8
+DOUBLING: Final = 1.0
+"""Seconds between two doublings."""
+GRACE: Final = 2.0
+"""Seconds that the slow start may add to what one task sends, while nothing has gone wrong."""
+PART: Final = 0.25
+"""Of the witnesses that must have something the matter: one sick host is no sign of ours."""
+LOST: Final = 0.1
+"""Of the answers of a witness that must be missing."""
+ENOUGH: Final = 16
+"""Ports of which the answers of one host are counted."""
+LATE: Final = 0.25
+"""Seconds by which an answer is late, if it also takes three times as long as the quickest."""
+
+
+class Sign(StrEnum):
+    """What a task told about how the network bears the run."""
+
+    GOOD = "all is well"
+    LOSS = "answers are lost"
+    LATE = "answers come late"
+    SILENT = "canaries fell silent or turned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """``start`` is the part of the rate that a run begins with; ``recover`` is in seconds."""
+
+    start: float = 1.0
+    recover: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """The share of its rate that a run may use, in (0, 1]; ``wary`` once something went wrong."""
+
+    manners: Manners
+    share: float
+    since: float
+    wary: bool = False
+
+    @classmethod
+    def at_first(cls, manners: Manners, now: float) -> Throttle:
+        """How a run begins."""
+        return cls(manners=manners, share=max(LEAST, min(1.0, manners.start)), since=now)
+
+    def heed(self, sign: Sign, now: float) -> Throttle:
+        """What is allowed from now on."""
+        if sign is not Sign.GOOD:
+            return replace(self, share=max(LEAST, self.share / 2), since=now, wary=True)
+        if self.share >= 1.0 or now - self.since < self._patience:
+            return self
+        more = self.share + STEP if self.wary else 2 * self.share
+        return replace(self, share=min(1.0, more), since=now)
+
+    @property
+    def _patience(self) -> float:
+        return self.manners.recover if self.wary else DOUBLING
+
+    def below(self, allowed: float, ceiling: float, packets: float) -> float:
+        """Of the packets a second that are ``allowed``, those that a task may use now.
+
+        It is the share of the ``ceiling``; but in the slow start no task of so many packets takes
+        :data:`GRACE` seconds longer than it would otherwise.
+        """
+        slow = ceiling * self.share
+        if not self.wary and self.share < 1.0 and allowed > 0:
+            slow = max(slow, packets / (packets / allowed + GRACE))
+        return min(allowed, slow)
+
+
+class Senses:
+    """What the answers of tasks tell about the network, compared with the best that was heard.
+
+    It remembers, for each host, how quickly it answered a connection at best, and how many of the
+    ports of a sweep it answered at best, as a share.
+    """
+
+    def __init__(self) -> None:
+        self._quickest: dict[Address, float] = {}
+        self._fullest: dict[Address, float] = {}
+        self._checked = float("-inf")
+
+    def of_answer(self, task: Task, answer: Answer) -> Sign:
+        """The sign that an answer gives. What is not complete tells nothing bad."""
+        if not answer.complete:
+            return Sign.GOOD
+        if answer.delays:
+            return self._late(answer.delays)
+        if task.purpose is Purpose.SWEEP and task.protocol is Protocol.TCP:
+            return self._lost(task, answer)
+        return Sign.GOOD
+
+    def _late(self, delays: Iterable[tuple[Address, float]]) -> Sign:
+        slow: set[Address] = set()
+        hosts: set[Address] = set()
+        for address, seconds in delays:
+            best = self._quickest.get(address)
+            hosts.add(address)
+            # A second is a repeated SYN (RFC 6298), and counts as late here, too.
+            if best is not None and seconds > max(3 * best, best + LATE):
+                slow.add(address)
+            self._quickest[address] = seconds if best is None else min(best, seconds)
+        return Sign.LATE if len(slow) >= max(1, PART * len(hosts)) else Sign.GOOD
+
+    def _lost(self, task: Task, answer: Answer) -> Sign:
+        asked = len(task.ports)
+        if asked < ENOUGH:
+            return Sign.GOOD
+        count: Counter[Address] = Counter()
+        for refused in answer.refusals:
+            count[refused.address] += len(refused.ports)
+        for endpoint in {o.endpoint for o in answer.observations if o.state is PortState.OPEN}:
+            count[endpoint.address] += 1
+        known = [a for a in self._fullest if a in task.targets and self._fullest[a] > 1 - LOST]
+        sick = sum(count[a] / asked < self._fullest[a] * (1 - LOST) for a in known)
+        for address, answered in count.items():
+            self._fullest[address] = max(self._fullest.get(address, 0.0), answered / asked)
+        return Sign.LOSS if known and sick >= PART * len(known) else Sign.GOOD
+
+    def of_canaries(self, known: Standings) -> Sign:
+        """The sign of canaries that were answered since this was asked last."""
+        checked = [s for s in known.hosts.values() if s.answered_before and len(s.checks) > 1]
+        new = [s for s in checked if s.checks[-1].time > self._checked]
+        self._checked = max([self._checked, *(s.checks[-1].time for s in new)])
+        sick = sum(s.mood is not Mood.SOUND for s in new)
+        return Sign.SILENT if sick and sick >= PART * len(new) else Sign.GOOD

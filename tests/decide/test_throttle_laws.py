@@ -1,0 +1,95 @@
+"""A run never goes faster after a bad sign, and never faster than its ceilings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.decide.throttle import DOUBLING, GRACE, LEAST, Manners, Senses, Sign, Throttle
+from pipeline.model import Answer, Refusals
+from pipeline.ports import PortSet
+from tests.decide.making import WHERE, sweep
+
+manners = st.builds(Manners, start=st.floats(LEAST, 1), recover=st.floats(1, 600))
+told = st.lists(st.tuples(st.sampled_from(Sign), st.floats(0, 200)), max_size=40)
+
+
+@given(manners, told)
+def test_the_share_never_rises_after_a_bad_sign_until_it_had_time_to_recover(
+    how: Manners, signs: list[tuple[Sign, float]]
+) -> None:
+    throttle, now, last_bad = Throttle.at_first(how, 0.0), 0.0, None
+    for sign, seconds in signs:
+        now += seconds
+        after = throttle.heed(sign, now)
+        assert LEAST <= after.share <= 1
+        if sign is not Sign.GOOD:
+            assert after.share == max(LEAST, throttle.share / 2)
+            last_bad = now
+        elif last_bad is not None:
+            assert after.share <= throttle.share or now - last_bad >= how.recover
+            assert after.share - throttle.share <= 1 / 8
+        else:
+            assert after.share in (throttle.share, min(1.0, 2 * throttle.share))
+        throttle = after
+
+
+@given(manners, st.floats(0.1, 1e6), st.floats(0.1, 1), st.floats(1, 1e9), st.booleans())
+def test_what_may_be_used_is_never_more_than_was_allowed_and_costs_little_at_first(
+    how: Manners, ceiling: float, part: float, packets: float, wary: bool
+) -> None:
+    throttle = replace(Throttle.at_first(how, 0.0), wary=wary)
+    allowed = ceiling * part
+    used = throttle.below(allowed, ceiling, packets)
+    assert 0 < used <= allowed
+    if wary:
+        assert used <= ceiling * throttle.share * (1 + 1e-9)
+    else:
+        assert packets / used <= packets / allowed + GRACE + 1e-6 * packets / allowed
+
+
+def test_a_run_that_goes_well_doubles_each_second_and_no_faster() -> None:
+    throttle = Throttle.at_first(Manners(start=0.125), 0.0)
+    shares = []
+    for tenth in range(1, 40):
+        throttle = throttle.heed(Sign.GOOD, tenth * 0.1 * DOUBLING)
+        shares.append(throttle.share)
+    assert sorted(set(shares)) == [0.125, 0.25, 0.5, 1.0]
+    assert shares[8] == 0.125
+    assert shares[-1] == 1.0
+
+
+def test_a_host_that_loses_packets_above_a_rate_ends_up_below_it() -> None:
+    senses, throttle, now = Senses(), Throttle.at_first(Manners(start=0.125, recover=60), 0.0), 0.0
+    ports = PortSet.parse("1-1000")
+    task = replace(sweep("192.0.2.7"), ports=ports)
+    rates = []
+    for _ in range(60):
+        now += 60.0
+        rate = throttle.below(400.0, 400.0, 50.0)
+        rates.append(rate)
+        # It bears 150 packets a second, and drops the rest.
+        borne = int(1000 * min(1.0, 150 / rate))
+        answer = Answer(refusals=(Refusals(address=WHERE.address, ports=PortSet(((1, borne),))),))
+        throttle = throttle.heed(senses.of_answer(task, answer), now)
+    assert max(rates) <= 400
+    beyond = [rate for rate in rates if rate > 165]
+    assert len(beyond) <= len(rates) / 2
+    for before, after in pairwise(rates):
+        assert before <= 165 or after <= before / 2, "it slows down at once"
+
+
+def test_late_connections_are_a_sign_when_a_quarter_of_the_hosts_are_late() -> None:
+    senses = Senses()
+    hosts = [*sweep("192.0.2.0/29").targets.addresses]
+    task = sweep("192.0.2.0/29")
+    quick = tuple((host, 0.01) for host in hosts)
+    assert senses.of_answer(task, Answer(delays=quick)) is Sign.GOOD
+    one = ((hosts[0], 1.0), *quick[1:])
+    assert senses.of_answer(task, Answer(delays=one)) is Sign.GOOD
+    two = ((hosts[0], 1.0), (hosts[1], 0.5), *quick[2:])
+    assert senses.of_answer(task, Answer(delays=two)) is Sign.LATE
+    assert senses.of_answer(task, Answer(delays=two, complete=False)) is Sign.GOOD

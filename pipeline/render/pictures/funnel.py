@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from pipeline.render.pictures.svg import Picture, block, drawing, label
+from pipeline.render.pictures.svg import LEAST, Picture, block, drawing, label
 from pipeline.render.text import counted
 
 WIDTH: Final = 640
@@ -52,7 +52,7 @@ def funnel(steps: Sequence[Step]) -> Picture:
 def _bars(steps: Sequence[Step], most: int) -> Iterator[Markup]:
     for place, step in enumerate(steps):
         top = place * STEP
-        wide = (RIGHT - LEFT) * step.number / most
+        wide = max((RIGHT - LEFT) * step.number / most, LEAST if step.number else 0)
         yield label(LEFT, top + 15, f"{step.name}: {step.number:,}")
         yield block(LEFT, top + 22, wide, BAR, step.ink, f"{step.name}: {step.number:,}")
         if step.lost:

@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from pipeline.decide.risk_rules import SEVERITIES
-from pipeline.render.pictures.svg import Picture, block, drawing, label
+from pipeline.render.pictures.svg import LEAST, Picture, block, drawing, label
 from pipeline.render.text import counted
 
 WIDTH: Final = 640
@@ -58,7 +58,7 @@ def _parts(rows: Sequence[NetworkRow], most: int) -> Iterator[Markup]:
         x = float(LEFT)
         for severity, count in zip(SEVERITIES, row.counts, strict=True):
             if count:
-                wide = (RIGHT - LEFT) * count / most
+                wide = max(LEAST, (RIGHT - LEFT) * count / most)
                 yield block(x, top + 3, wide, ROW - 9, severity.value, f"{count:,} {severity}")
                 x += wide
         yield label(x + 6, top + 15, f"{row.total:,}", ink="soft")

@@ -33,6 +33,8 @@ INKS: Final = MappingProxyType(
     }
 )
 """The colour of each class, on paper."""
+LEAST: Final = 2.0
+"""Nothing that is there is drawn narrower: one critical endpoint is seen among ten thousand."""
 _CHARACTER: Final = 6.6
 """How wide a character of a label is on average, in units of the drawing."""
 

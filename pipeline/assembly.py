@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet, parse_address
 from pipeline.assessing import judgement, with_risks
@@ -21,6 +22,7 @@ from pipeline.decide.sampling import passes, sampled
 from pipeline.decide.suppression import Sifted, sift
 from pipeline.decide.trends import Trends, trends
 from pipeline.decide.vulnerabilities import Correlation, correlate
+from pipeline.engagement import branding_now
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Change,
@@ -37,6 +39,7 @@ from pipeline.model import (
 )
 from pipeline.plan import RunPlan
 from pipeline.ports import PortSet
+from pipeline.render.branding import Branding
 from pipeline.render.document import (
     AssetsTold,
     AuditHead,
@@ -78,9 +81,11 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
     )
     judged_by = judgement(plan)
+    branding = branding_now(Path(plan.engagement_file), plan.engagement)
     return RunDocument(
         run=run.id,
-        client=plan.client,
+        client=branding.client or plan.client,
+        branding=branding,
         engagement=plan.engagement,
         state=run.state,
         started=run.started,
@@ -103,7 +108,10 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         holes=evidence.holes,
         tasks=evidence.tasks,
         events=(
-            *(Event(time=run.started, kind="note", text=note) for note in plan.notes),
+            *(
+                Event(time=run.started, kind="note", text=note)
+                for note in (*plan.notes, *_noted(branding))
+            ),
             *store.events(run.number),
         ),
         comparison=comparison,
@@ -124,6 +132,10 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
         trends=told,
         conduct=_conduct(plan),
     )
+
+
+def _noted(branding: Branding) -> tuple[str, ...]:
+    return (branding.note,) if branding.note else ()
 
 
 def _history(store: Store, run: RunRecord) -> tuple[Trends | None, dict[Endpoint, float]]:

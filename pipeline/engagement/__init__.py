@@ -15,6 +15,7 @@ YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
     values     what comes out, as plain frozen values
 """
 
+from pipeline.engagement.branding import branding_now
 from pipeline.engagement.document import OUTPUTS, json_schema, policy_json_schema
 from pipeline.engagement.fragile import FRAGILE_PORTS
 from pipeline.engagement.loading import load, risk_settings
@@ -50,6 +51,7 @@ __all__ = [
     "RiskSettings",
     "SourceFile",
     "Vantage",
+    "branding_now",
     "check_policy",
     "json_schema",
     "known_profiles",

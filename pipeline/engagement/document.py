@@ -23,6 +23,7 @@ from pydantic_core import core_schema
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.engagement import kinds
 from pipeline.engagement.authorising import AuthorisationDocument
+from pipeline.engagement.branding import BrandingDocument
 from pipeline.engagement.expecting import read_expected
 from pipeline.engagement.fragile import FragileDocument
 from pipeline.engagement.hours import WindowsDocument
@@ -241,6 +242,7 @@ class EngagementDocument(Strict):
 
     privacy: PrivacyDocument = Field(default_factory=PrivacyDocument)
     audit: AuditDocument = Field(default_factory=AuditDocument)
+    branding: BrandingDocument = Field(default_factory=BrandingDocument)
 
     @field_validator("limits")
     @classmethod

@@ -32,6 +32,7 @@ from pipeline.model import (
 )
 from pipeline.plan import EvidenceKept, ImportedFile
 from pipeline.ports import PortSet
+from pipeline.render.branding import Branding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +197,8 @@ class RunDocument:
     tasks: tuple[TaskRecord, ...]
     events: tuple[Event, ...]
     comparison: Comparison | None = None
+    branding: Branding = field(default_factory=Branding)
+    """Whose report it is, beside ``client``."""
     udp_port_count: int = 0
     packets: int | None = None
     """How many packets were sent, where the tools tell it."""

@@ -82,7 +82,7 @@ _OUTPUT_LINES: Final = 60
 
 def render_html(document: RunDocument, *, explanations: Mapping[str, str] = EXPLANATIONS) -> str:
     """The report. Same document, same text; ``explanations`` are sentences by reason code."""
-    style, script = _joined(_STYLES), _joined(_SCRIPTS)
+    style, script = _joined(_STYLES) + document.branding.style, _joined(_SCRIPTS)
     groups = group(
         document.findings,
         at_most=_FINDINGS_TOLD,

@@ -1,0 +1,164 @@
+"""What an engagement says about the looks of its reports: names, a logo, colours."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from pipeline.engagement import kinds
+from pipeline.engagement.kinds import Strict
+from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited, source_of
+from pipeline.engagement.wording import shown
+from pipeline.errors import Error
+from pipeline.parse import ParseError
+from pipeline.parse.safe_xml import SafeXml
+from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
+
+LARGEST_LOGO: Final = 256 << 10
+"""Bytes."""
+WIDEST_LOGO: Final = 4000
+"""Pixels of a PNG, each way: a small file can unfold to a huge picture."""
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+def _logo(value: object, info: ValidationInfo) -> Logo:
+    name = kinds.line(value)
+    door = source_of(info).door
+    data = read_limited(door.folder / name, LARGEST_LOGO)
+    if len(data) > LARGEST_LOGO:
+        raise ValueError(f"is larger than {LARGEST_LOGO >> 10} KiB (got {shown(name)})")
+    return Logo(media=_media(name, data), data=data)
+
+
+def _media(name: str, data: bytes) -> str:
+    """The type of a picture by its content. Raises ``ValueError`` for what is none."""
+    if data.startswith(_PNG):
+        width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+        if data[12:16] != b"IHDR" or data[-8:-4] != b"IEND" or not width or not height:
+            raise ValueError(f"is a PNG that is not whole (got {shown(name)})")
+        if max(width, height) > WIDEST_LOGO:
+            raise ValueError(f"is wider or higher than {WIDEST_LOGO:,} pixels (got {shown(name)})")
+        return "image/png"
+    if data.startswith(b"\xff\xd8\xff"):
+        if not data.endswith(b"\xff\xd9"):
+            raise ValueError(f"is a JPEG that is not whole (got {shown(name)})")
+        return "image/jpeg"
+    try:
+        problem = SafeXml(root="svg", starts={}, ends={}).read(BytesIO(data))
+    except ParseError as error:
+        raise ValueError(
+            f"is neither PNG, JPEG nor SVG: {error.what} (got {shown(name)})"
+        ) from None
+    if problem:
+        raise ValueError(f"is an SVG that is not whole: {problem} (got {shown(name)})")
+    return "image/svg+xml"
+
+
+def _colour(text: str) -> str:
+    if not _COLOUR.fullmatch(text):
+        raise ValueError(f"must be a colour such as '#14517f' (got {shown(text)})")
+    return text.lower()
+
+
+def _readable(colour: str, info: ValidationInfo) -> str:
+    """Links must be readable on both papers of their theme."""
+    theme = "dark" if info.field_name == "link_dark" else "light"
+    least = min(contrast(colour, paper) for paper in PAPERS[theme])
+    if least < LEAST:
+        raise ValueError(
+            f"has a contrast of {least:.1f} with the {theme} page; text needs {LEAST} (WCAG AA) "
+            f"(got {shown(colour)})"
+        )
+    return colour
+
+
+_COLOUR_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": f"^{_COLOUR.pattern}$"})
+_Colour = Annotated[str, kinds.text_of(_colour), _COLOUR_SCHEMA]
+_Link = Annotated[str, kinds.text_of(_colour), AfterValidator(_readable), _COLOUR_SCHEMA]
+
+
+class ColoursDocument(Strict):
+    """Colours of the report on a screen."""
+
+    cover: _Colour | None = Field(
+        default=None,
+        description="Behind the title; its text is white or black, whichever is easier to read.",
+        examples=["#5b2a86"],
+    )
+    link: _Link | None = Field(
+        default=None, description="Links in the light theme.", examples=["#5b2a86"]
+    )
+    link_dark: _Link | None = Field(
+        default=None, description="Links in the dark theme.", examples=["#c9a6e8"]
+    )
+
+
+class BrandingDocument(Strict):
+    """Whose report it is."""
+
+    client: kinds.Line | None = Field(
+        default=None,
+        description="How reports call the client, if not as `client` above.",
+        examples=["Example Holding plc"],
+    )
+    consultant: kinds.Line | None = Field(
+        default=None, description="Who hands the report out.", examples=["Sample Security"]
+    )
+    logo: Annotated[Logo, PlainValidator(_logo), WithJsonSchema({"type": "string"})] | None = Field(
+        default=None,
+        description="A picture beside this file: PNG, JPEG or SVG, at most 256 KiB.",
+        examples=["logo.png"],
+    )
+    colours: ColoursDocument = Field(default_factory=ColoursDocument)
+
+    @property
+    def value(self) -> Branding:
+        """The same as a plain value."""
+        return Branding(
+            client=self.client or "",
+            consultant=self.consultant or "",
+            logo=self.logo,
+            cover=self.colours.cover or "",
+            link=self.colours.link or "",
+            link_dark=self.colours.link_dark or "",
+        )
+
+
+class _BrandingPart(BaseModel):
+    """Of an engagement only what its reports look like."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    engagement: kinds.Line
+    branding: BrandingDocument = Field(default_factory=BrandingDocument)
+
+
+def branding_now(path: Path, name: str) -> Branding:
+    """What the engagement of that name says today; nothing where the file is gone or another's.
+
+    Never raises: a report must not fail for it. What could not be read is in ``note``.
+    """
+    door = Door(folder=path.parent)
+    try:
+        part = Source(door=door, path=path).validate(
+            _BrandingPart, read_limited(path, LARGEST_YAML)
+        )
+    except Reported:
+        what = "the branding of the engagement could not be read"
+        return Branding(note=f"{what}: {door.mistakes[0]}" if door.mistakes else what)
+    except (ValueError, Error):
+        return Branding()
+    return part.branding.value if part.engagement == name else Branding()

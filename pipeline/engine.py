@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pipeline.addresses import AddressSet
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
 from pipeline.decide.standing import network_of, standings
@@ -45,7 +46,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.plan import Policy
-from pipeline.render.text import minute
+from pipeline.render.text import minute, shortened
 from pipeline.store.database import disk_full
 from pipeline.windows import ALWAYS, STOPPING, Openings
 
@@ -162,6 +163,7 @@ class Engine:
         self._tally: dict[int, tuple[int, int, int]] = {}
         self._jobs: dict[asyncio.Task[None], TaskRecord] = {}
         self._draining = False
+        self._shy = AddressSet()
         self._stop_now = asyncio.Event()
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
@@ -176,6 +178,11 @@ class Engine:
         self._draining = True
         self._stop_now.set()
         self._wake.set()
+
+    @property
+    def draining(self) -> bool:
+        """True when nothing more is started."""
+        return self._draining
 
     @property
     def running(self) -> int:
@@ -292,6 +299,7 @@ class Engine:
         self._tally[active.batch.number] = _count(evidence)
         if (sign := self._senses.of_canaries(standings(evidence))) is not Sign.GOOD:
             self._heed(sign)
+        self._tell_of_blocks(evidence)
         new = [task for plan in self._stages for task in plan(evidence, self._policy)]
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
@@ -305,6 +313,14 @@ class Engine:
             self._done += 1
             self._done_here += 1
             self._wake.set()
+
+    def _tell_of_blocks(self, evidence: Evidence) -> None:
+        """Say once of each network that it turns us away, or deceives us."""
+        new = standings(evidence).shy - self._shy
+        if new:
+            self._shy |= new
+            text = f"canaries fell silent, or something answers for them, in {_some(new)}"
+            self._on_event("blocked", f"{text}: it is waited for, and then asked gently")
 
     def _start_due(self) -> None:
         now = self._clock()
@@ -575,6 +591,11 @@ def _count(evidence: Evidence) -> tuple[int, int, int]:
     confirmed = sum(verdict.kind is VerdictKind.CONFIRMED for verdict in decided)
     disputed = sum(verdict.kind in _DISPUTED for verdict in decided)
     return len(decided), confirmed, disputed
+
+
+def _some(networks: AddressSet) -> str:
+    """The first three networks of a set."""
+    return shortened(networks.networks(), 3)
 
 
 def _leads(task: Task) -> bool:

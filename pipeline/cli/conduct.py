@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.addresses import Address
-from pipeline.assembly import assemble
+from pipeline.assembly import assemble, needs_action
 from pipeline.audit import telling
 from pipeline.audit.sealing import try_key
 from pipeline.audit.trail import Trail
@@ -19,7 +19,8 @@ from pipeline.budget import Budget, manners_of
 from pipeline.cli.console import Console
 from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
-from pipeline.cli.recording import recording, seal_run
+from pipeline.cli.noticing import Teller
+from pipeline.cli.recording import recording, seal_again, seal_run
 from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import described, openings_of
@@ -39,6 +40,7 @@ from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
+from pipeline.notices.settings import NoticeKind
 from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.pinning import require_pinned, require_unmoved
 from pipeline.plan import RunPlan
@@ -69,6 +71,7 @@ EXPECTED_AGAIN = frozenset(
     }
 )
 """Kinds of verdicts whose endpoints are asked about again by the next run."""
+_LOOK_EVERY = 0.25  # seconds between two looks at orders, while a run waits after its notice
 FILES_OF_A_RUN = 64  # the database, the lock, the streams, what the libraries open
 FILES_OF_A_COMMAND = 8  # the logs and pipes of a tool and its guard
 
@@ -217,22 +220,35 @@ def conduct(
     """
     folder = workspace.run_folder(run.id)
     trail: Trail | None = None
+    teller = Teller(run, workspace, store, console)
     with contextlib.ExitStack() as closing:
         try:
             make_private_folder(folder / "tasks")
             trail = closing.enter_context(recording(run, store, folder))
+            begins = teller.before(openings_in(run.plan))
             finished = asyncio.run(
-                _network_half(run, workspace, store, console, trail, lock=lock, waits=waits)
+                _network_half(
+                    *(run, workspace, store, console, trail, teller),
+                    lock=lock,
+                    waits=waits,
+                    begins=begins,
+                )
             )
             failure = _nothing_asked(run, store, folder) if finished else None
             if finished and failure is None:
-                return _close(run, store, folder, trail)
+                outcome = _close(run, store, folder, trail)
+                if teller.finished(outcome.document, act=needs_action(outcome.document)):
+                    seal_again(run, store, folder, trail)
+                return outcome
         except Error as error:
+            teller.failed(error.what)
             _leave(run, store, folder, trail, because=error.what)
             when = "then" if isinstance(error, Incomplete) else "once this is put right"
             console.event("stopped", f"{how_to_resume(run, workspace)} {when}")
             raise
-        _leave(run, store, folder, trail, because=failure.what if failure else "interrupted")
+        because = failure.what if failure else "interrupted"
+        teller.failed(because)
+        _leave(run, store, folder, trail, because=because)
     if failure is not None:
         raise failure
     raise Incomplete(
@@ -330,9 +346,11 @@ async def _network_half(
     store: Store,
     console: Console,
     trail: Trail,
+    teller: Teller,
     *,
     lock: int,
     waits: bool,
+    begins: float,
 ) -> bool:
     plan = run.plan
     trail.add("authorised", telling.authorisation_of(plan))
@@ -350,6 +368,7 @@ async def _network_half(
         if kind != "task":
             store.add_event(run.number, kind, text, now=time.time())
         console.event(kind, text)
+        teller.event(kind, text)
 
     current = Current(
         plan, workspace, tell=lambda text: on_event("engagement", text), clock=time.time
@@ -382,6 +401,11 @@ async def _network_half(
     )
     with console.live(f"run {run.id}", tasks_before=len(settled)):
         _on_interrupt(engine, console)
+        permitted = _permitted(plan, workspace)
+        while time.time() < begins and not engine.draining:
+            permitted(time.time())
+            await asyncio.sleep(min(_LOOK_EVERY, max(0.0, begins - time.time())))
+        teller.tell(NoticeKind.STARTED)
         return await engine.work()
 
 

@@ -31,6 +31,8 @@ _ALWAYS = frozenset(
         "stopped",
         "recovered",
         "not covered",
+        "notice failed",
+        "blocked",
         "deviation",
         "asset",
     }

@@ -29,6 +29,7 @@ from pipeline.engagement.fragile import FragileDocument
 from pipeline.engagement.hours import WindowsDocument
 from pipeline.engagement.inventorying import AssetSourceDocument, few_enough
 from pipeline.engagement.kinds import Duration, Strict
+from pipeline.engagement.noticing import NoticesDocument
 from pipeline.engagement.permitting import Asked, require_inside
 from pipeline.engagement.privacy import AuditDocument, PrivacyDocument
 from pipeline.engagement.profiles import RescanDelays, read_profile
@@ -243,6 +244,9 @@ class EngagementDocument(Strict):
     privacy: PrivacyDocument = Field(default_factory=PrivacyDocument)
     audit: AuditDocument = Field(default_factory=AuditDocument)
     branding: BrandingDocument = Field(default_factory=BrandingDocument)
+    notices: NoticesDocument | None = Field(
+        default=None, description="Who is told before, during and after a run."
+    )
 
     @field_validator("limits")
     @classmethod

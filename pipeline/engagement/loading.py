@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.inventorying import gathered
 from pipeline.engagement.kinds import ports_of
+from pipeline.engagement.noticing import NoticesDocument
 from pipeline.engagement.permitting import PermitsDocument
 from pipeline.engagement.source import LARGEST_YAML, Door, Reported, Source, read_limited
 from pipeline.engagement.suppressing import suppression
@@ -22,6 +23,7 @@ from pipeline.engagement.values import (
 )
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument, settings_of
 from pipeline.errors import EngagementError, Error, UsageError
+from pipeline.notices.settings import NoticeSettings
 
 
 def load(path: Path, *, now: float | None = None) -> Engagement:
@@ -81,6 +83,37 @@ def risk_settings(path: Path, text: str, name: str) -> RiskSettings:
     return settings_of(part.zones, part.risk)
 
 
+class _NoticesPart(BaseModel):
+    """Of an engagement only what is about notices."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    notices: NoticesDocument | None = None
+
+
+def notice_settings(file: str, text: str, name: str) -> NoticeSettings | None:
+    """Whom an engagement tells now, for a run that was begun with ``text``; ``None``: nobody.
+
+    Where the file is gone, is not sound, or is about another engagement by now, what ``text`` says
+    counts. Never raises.
+    """
+    path = Path(file)
+    try:
+        engagement = load(path)
+    except Error:
+        pass
+    else:
+        if engagement.name == name:
+            return engagement.notices
+    try:
+        part = Source(door=Door(folder=path.parent), path=path).validate(
+            _NoticesPart, text.encode()
+        )
+    except Reported:
+        return None
+    return part.notices.value if part.notices else None
+
+
 def _engagement(
     document: EngagementDocument, path: Path, data: bytes, source: Source
 ) -> Engagement:
@@ -131,6 +164,7 @@ def _engagement(
         signing_key=document.audit.signing_key,
         risk=settings_of(document.zones, document.risk),
         third_parties=document.third_parties.value,
+        notices=document.notices.value if document.notices else None,
     )
 
 

@@ -15,6 +15,7 @@ from pipeline.decide.suppression import Suppression
 from pipeline.decide.third_parties import ThirdPartyRules
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
+from pipeline.notices.settings import NoticeSettings
 from pipeline.plan import Fragile, Privacy
 from pipeline.ports import PortSet, PortSpec, ProtocolPorts
 from pipeline.scope import Scope
@@ -266,6 +267,7 @@ class Engagement:
     signing_key: Path | None
     risk: RiskSettings = field(default_factory=RiskSettings)
     third_parties: ThirdPartyRules = field(default_factory=ThirdPartyRules)
+    notices: NoticeSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

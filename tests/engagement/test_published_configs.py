@@ -117,6 +117,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     (tmp_path / "client.ics").write_text(EVENT)
     (tmp_path / "ip-ranges.json").write_text('{"prefixes": [{"ip_prefix": "192.0.2.0/27"}]}')
     (tmp_path / "hosters.csv").write_text("network\n192.0.2.64/27\n")
+    (tmp_path / "texts").mkdir()
     (tmp_path / "own-risk.yml").write_text("rules: [{id: ssh, severity: low}]\n")
     lines = []
     in_windows = False
@@ -128,7 +129,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
             "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
-        opens = line.startswith(("# windows:", "# suppress:", "# third_parties:"))
+        opens = line.startswith(("# windows:", "# suppress:", "# notices:", "# third_parties:"))
         in_windows = opens or (in_windows and line.startswith("#  "))
         lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
@@ -143,6 +144,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     assert len(found.include_names) == 2
     assert (found.until_settled, found.rescan_error) == (7200.0, 0.01)
     assert [bool(each.kinds) for each in found.suppressions] == [False, True]
+    assert found.notices
+    assert found.notices.required
     assert found.hours is not None
     assert found.hours.holidays
     assert found.hours.calendar

@@ -1,0 +1,1 @@
+"""Word to people: before a run, when it begins, pauses, is blocked, ends, or comes to nothing."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -323,7 +324,7 @@ class Ledger:
     def _evidence(self, about: Batch, batch: int | None) -> Evidence:
         tasks = self.tasks(batch)
         by_number = {record.number: record.task for record in tasks}
-        seen: dict[Endpoint, list[Observation]] = defaultdict(list)
+        seen: dict[tuple[bytes, str, int], list[Observation]] = defaultdict(list)
         join = schema.tasks.c.run == self._run
         if batch is not None:
             join &= schema.tasks.c.batch == batch
@@ -334,8 +335,10 @@ class Ledger:
                 .where(join)
                 .order_by(schema.observations.c.number)
             ):
-                observation = _observation(found, by_number[found.task])
-                seen[observation.endpoint].append(observation)
+                heard = seen[found.address, found.protocol, found.port]
+                # All that was heard of an endpoint shares it: that is a fifth of the memory.
+                endpoint = heard[0].endpoint if heard else _endpoint(found)
+                heard.append(_observation(found, by_number[found.task], endpoint))
             holes, refusals = (
                 connection.execute(
                     select(table)
@@ -345,11 +348,11 @@ class Ledger:
                 ).all()
                 for table in (schema.holes, schema.refusals)
             )
-        ordered = sorted(seen.items(), key=lambda item: item[0].sort_key)
+        ordered = sorted(seen.values(), key=lambda heard: heard[0].endpoint.sort_key)
         return Evidence(
             batch=about,
             tasks=tasks,
-            observations={endpoint: tuple(heard) for endpoint, heard in ordered},
+            observations={heard[0].endpoint: tuple(heard) for heard in ordered},
             holes=tuple((line.task, _hole(line)) for line in holes),
             refusals=tuple((line.task, _refusals(line)) for line in refusals),
         )
@@ -470,14 +473,17 @@ def _observation_row(observation: Observation, task: int) -> dict[str, Any]:
     }
 
 
-def _observation(found: Any, task: Task) -> Observation:
-    address = address_from_bytes(found.address)
+def _endpoint(found: Any) -> Endpoint:
+    return Endpoint(address_from_bytes(found.address), Protocol(found.protocol), found.port)
+
+
+def _observation(found: Any, task: Task, endpoint: Endpoint) -> Observation:
     return Observation(
-        endpoint=Endpoint(address, Protocol(found.protocol), found.port),
+        endpoint=endpoint,
         method=task.method,
         purpose=task.purpose,
         state=PortState(found.state),
-        reason=found.reason,
+        reason=intern(found.reason),
         time=found.time,
         round=task.round,
         ttl=found.ttl,

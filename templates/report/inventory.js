@@ -10,17 +10,6 @@ const MARK_WIDTH = 2.5;
 const LONG_ADDRESS = 20;
 const AT_FIRST_WHERE_NARROW = ["address", "port", "verdict", "risk", "service"];
 
-function element(name, attributes = {}, text = "") {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
-
-function counted(number) {
-  return number.toLocaleString("en");
-}
-
 class Inventory {
   constructor(endpoints, place) {
     this.endpoints = endpoints;
@@ -298,23 +287,13 @@ class Inventory {
 
   copy() {
     const rows = this.chosen();
-    const text = this.endpoints.tabbed(rows, this.shown);
-    const fill = (event) => {
-      event.clipboardData.setData("text/plain", text);
-      event.preventDefault();
-    };
-    document.addEventListener("copy", fill, { once: true });
-    const done = document.execCommand("copy");
-    document.removeEventListener("copy", fill);
+    const done = copied(this.endpoints.tabbed(rows, this.shown));
     this.status.textContent = done ? `${counted(rows.length)} copied` : "This browser does not let the page copy; save the rows as CSV instead.";
   }
 
   save() {
     const rows = this.chosen();
-    const data = new Blob([this.endpoints.csv(rows, this.shown)], { type: "text/csv" });
-    const address = URL.createObjectURL(data);
-    element("a", { href: address, download: "endpoints.csv" }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
+    saved("endpoints.csv", this.endpoints.csv(rows, this.shown));
     this.status.textContent = `${counted(rows.length)} saved as CSV`;
   }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,21 +9,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from fixtures.browser import chromium
 from pipeline.render.document import RunDocument
 from pipeline.render.html import render_html
 
-FLAGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-component-update",
-    "--disable-domain-reliability",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--no-pings",
-)
-"""No sandbox, because it cannot be had as root; the pages are our own. No name resolves."""
 WIDTHS: Final = {"wide": 1280, "narrow": 390}
 
 
@@ -69,12 +59,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    assert found, "these tests need chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +121,7 @@ def watching(browser: Browser) -> Iterator[Opener]:
         yield open_
         for watched in pages:
             watched.wrong += watched.page.evaluate("window.dialogs")
-            assert watched.wrong == []
+            assert not watched.wrong, "\n".join(watched.wrong)
     finally:
         for watched in pages:
             watched.page.context.close()

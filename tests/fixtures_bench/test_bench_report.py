@@ -12,6 +12,7 @@ from fixtures import bench_report
 from fixtures.bench_report import HEAD, Result, Row, targets, told
 from fixtures.benchmark.report.making import PORTS, RUN, file_run, plain_page
 from fixtures.benchmark.tables import BEGIN, END
+from fixtures.demo import ROOT
 from pipeline.assembly import assemble
 from pipeline.model import VerdictKind
 from pipeline.render.document import RunDocument
@@ -78,4 +79,4 @@ def test_the_page_shows_what_the_generator_tells_and_every_option() -> None:
     explained = re.findall(r"^\| `(--[a-z-]+)", page, flags=re.MULTILINE)
     known = {o for action in bench_report.parser()._actions for o in action.option_strings}
     assert sorted(explained) == sorted(known - {"-h", "--help"})
-    assert Path(bench_report.PAGE).name in (bench_report.ROOT / "README.md").read_text()
+    assert Path(bench_report.PAGE).name in (ROOT / "README.md").read_text()

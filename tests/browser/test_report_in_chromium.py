@@ -46,7 +46,7 @@ def clipped(page: Watched) -> list[str]:
         """() => [...document.querySelectorAll("main table, main pre, main svg, main article")]
         .filter((each) => each.checkVisibility())
         .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
-        .filter((each) => !each.closest(".scroller, .wide"))
+        .filter((each) => !each.closest(".scroller, .wide, .canvas"))
         .map((each) => each.outerHTML.slice(0, 80))"""
     )
     return found

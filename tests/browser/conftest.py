@@ -1,4 +1,4 @@
-"""One Chromium for all of these tests. It asks nobody for anything, and every page is watched."""
+"""One Chromium for each file of tests. It asks nobody for anything, and every page is watched."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Playwright keeps an event loop running: tests of other files need their own."""
     with chromium() as running:
         yield running
 

@@ -22,6 +22,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
     from pipeline.render.defectdojo import render_defectdojo
     from pipeline.render.docx import plain_template, render_docx
     from pipeline.render.exports.ecs import render_ecs
+    from pipeline.render.exports.ocsf import render_ocsf
     from pipeline.render.nmap_xml import render_plain_nmap_xml
     from stages.report import RENDERERS
 
@@ -32,6 +33,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
         "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml),
         "defectdojo": ("defectdojo.json", render_defectdojo),
         "ecs": ("ecs.jsonl", render_ecs),
+        "ocsf": ("ocsf.jsonl", render_ocsf),
     }
 
 

@@ -16,11 +16,12 @@ import pytest
 from pipeline.decide.risk import proof
 from pipeline.render.document import RunDocument
 from pipeline.render.exports.ecs import render_ecs
+from pipeline.render.exports.ocsf import render_ocsf
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
 
 SCHEMAS: Final = Path(__file__).with_name("export_schemas")
-JSON_LINES: Final = {"ecs": render_ecs}
+JSON_LINES: Final = {"ecs": render_ecs, "ocsf": render_ocsf}
 RENDERERS: Final[dict[str, Callable[[RunDocument], str]]] = {**JSON_LINES}
 SMALL: Final = judged(documents.small())
 HOSTILE: Final = judged(documents.hostile(), ATTACKED)
@@ -69,6 +70,13 @@ def test_every_record_is_valid(name: str, document: RunDocument) -> None:
         ("ecs", ("destination", "port"), "443"),
         ("ecs", ("portproof",), {"verdict": "confirmed"}),
         ("ecs", ("event", "id"), None),
+        ("ocsf", ("class_uid",), 6007),
+        ("ocsf", ("type_uid",), 200402),
+        ("ocsf", ("severity_id",), "high"),
+        ("ocsf", ("time",), "2026-11-03T02:00:00Z"),
+        ("ocsf", ("finding_info", "verdict"), "confirmed"),
+        ("ocsf", ("finding_info", "uid"), None),
+        ("ocsf", ("metadata", "product"), None),
     ],
 )
 def test_the_schema_refuses_what_the_format_does_not_know(
@@ -119,6 +127,26 @@ def test_an_ecs_event_is_known_again_and_so_is_its_finding_in_the_next_run() -> 
     findings = [record["labels"]["finding"] for record in first[1:]]
     assert findings == [record["labels"]["finding"] for record in again[1:]]
     assert len(findings) == len(set(findings))
+
+
+def test_an_ocsf_event_is_known_again_and_so_is_its_finding_in_the_next_run() -> None:
+    first = records("ocsf", SMALL)
+    again = records("ocsf", replace(SMALL, run="20261110-020000-0000"))
+    ids = [record["metadata"]["uid"] for record in first + again]
+    assert len(ids) == len(set(ids))
+    findings = [record["finding_info"]["uid"] for record in first[1:]]
+    assert findings == [record["finding_info"]["uid"] for record in again[1:]]
+
+
+def test_an_ocsf_type_is_the_class_and_the_activity() -> None:
+    for record in records("ocsf", SMALL) + records("ocsf", documents.cut_short()):
+        assert record["type_uid"] == record["class_uid"] * 100 + record["activity_id"]
+        assert record["category_uid"] == record["class_uid"] // 1000
+
+
+def test_an_ocsf_scan_that_can_be_resumed_is_paused() -> None:
+    assert records("ocsf", SMALL)[0]["activity_id"] == 2
+    assert records("ocsf", documents.cut_short())[0]["activity_id"] == 7
 
 
 def test_ecs_takes_a_service_only_from_what_was_spoken_to() -> None:

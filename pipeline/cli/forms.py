@@ -21,6 +21,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
 
     from pipeline.render.defectdojo import render_defectdojo
     from pipeline.render.docx import plain_template, render_docx
+    from pipeline.render.exports.cef import render_cef
     from pipeline.render.exports.ecs import render_ecs
     from pipeline.render.exports.ocsf import render_ocsf
     from pipeline.render.nmap_xml import render_plain_nmap_xml
@@ -32,6 +33,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
         "docx-template": ("template.docx", lambda _: plain_template()),
         "nmap-xml-plain": ("report-plain.xml", render_plain_nmap_xml),
         "defectdojo": ("defectdojo.json", render_defectdojo),
+        "cef": ("cef.log", render_cef),
         "ecs": ("ecs.jsonl", render_ecs),
         "ocsf": ("ocsf.jsonl", render_ocsf),
     }

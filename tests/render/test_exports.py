@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.decide.risk import proof
 from pipeline.render.document import RunDocument
+from pipeline.render.exports.cef import render_cef
 from pipeline.render.exports.ecs import render_ecs
 from pipeline.render.exports.ocsf import render_ocsf
 from tests.render import documents
@@ -22,7 +23,7 @@ from tests.render.judged import ATTACKED, judged
 
 SCHEMAS: Final = Path(__file__).with_name("export_schemas")
 JSON_LINES: Final = {"ecs": render_ecs, "ocsf": render_ocsf}
-RENDERERS: Final[dict[str, Callable[[RunDocument], str]]] = {**JSON_LINES}
+RENDERERS: Final[dict[str, Callable[[RunDocument], str]]] = {**JSON_LINES, "cef": render_cef}
 SMALL: Final = judged(documents.small())
 HOSTILE: Final = judged(documents.hostile(), ATTACKED)
 BY_NAME: Final = pytest.mark.parametrize("name", JSON_LINES)

@@ -13,9 +13,17 @@ from typing import Any, Final
 
 from pipeline.decide.risk import Proof, proof
 from pipeline.decide.risk_rules import Severity
-from pipeline.model import RunState, Service
+from pipeline.model import RunState
 from pipeline.render.document import RunDocument
-from pipeline.render.exports.entries import LABEL, TEXT, Entry, entries, json_lines, known
+from pipeline.render.exports.entries import (
+    LABEL,
+    TEXT,
+    Entry,
+    entries,
+    json_lines,
+    known,
+    milliseconds,
+)
 from pipeline.render.text import counted, iso, visible
 
 VERSION: Final = "9.0.0"
@@ -57,7 +65,7 @@ def _run(document: RunDocument, findings: int) -> dict[str, Any]:
     if document.ended is not None:
         event["end"] = iso(document.ended)
         # Through milliseconds, as the two instants are told: ECS wants nanoseconds between them.
-        event["duration"] = (round(document.ended * 1000) - round(document.started * 1000)) * 10**6
+        event["duration"] = (milliseconds(document.ended) - milliseconds(document.started)) * 10**6
     ended = document.started if document.ended is None else document.ended
     return {
         **_common(document, ended, event),
@@ -93,7 +101,7 @@ def _finding(entry: Entry, document: RunDocument) -> dict[str, Any]:
             "type": f"ipv{verdict.endpoint.address.version}",
         },
         "host": known(ip=[address], name=entry.host),
-        **known(service=_service(verdict.service)),
+        **known(service=_service(entry)),
         "rule": known(
             id=entry.rule,
             name=entry.label,
@@ -129,12 +137,12 @@ def _common(document: RunDocument, time: float, event: Mapping[str, Any]) -> dic
     }
 
 
-def _service(service: Service | None) -> dict[str, Any]:
-    """What was spoken to; a name that was guessed from the number of the port is none."""
-    if service is None or service.method == "table":
+def _service(entry: Entry) -> dict[str, Any]:
+    service = entry.service
+    if service is None:
         return {}
     return known(
-        type=visible(service.name, LABEL),
+        type=entry.service_name,
         name=visible(service.product, LABEL),
         version=visible(service.version, LABEL),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipeline.decide.risk import Risk, proof
 from pipeline.decide.risk_rules import Severity
+from pipeline.model import Service
 from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.text import visible
@@ -72,6 +73,17 @@ class Entry:
         names = (self.finding.asset.name if self.finding.asset else "", *self.finding.names)
         return visible(next(filter(None, names), ""), LABEL)
 
+    @property
+    def service(self) -> Service | None:
+        """What was spoken to; one that was guessed from the number of the port is none."""
+        service = self.finding.verdict.service
+        return None if service is None or service.method == "table" else service
+
+    @property
+    def service_name(self) -> str:
+        """``https``; empty where nothing was spoken to."""
+        return visible(self.service.name, LABEL) if self.service else ""
+
     def seen(self, document: RunDocument) -> tuple[float, float]:
         """When the first and the last observation was; the start of the run without any."""
         times = [each.time for each in self.finding.observations] or [document.started]
@@ -103,6 +115,11 @@ def json_lines(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(
         json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n" for record in records
     )
+
+
+def milliseconds(time: float) -> int:
+    """Since 1970."""
+    return round(time * 1000)
 
 
 def known(**values: object) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any, Final, assert_never
 
 from pipeline.decide.risk_rules import Severity
 from pipeline.model import Protocol, RunState
-from pipeline.render.document import Finding, RunDocument
-from pipeline.render.exports.entries import LABEL, Entry, entries, json_lines, known
+from pipeline.render.document import RunDocument
+from pipeline.render.exports.entries import LABEL, Entry, entries, json_lines, known, milliseconds
 from pipeline.render.text import counted, visible
 
 VERSION: Final = "1.7.0"
@@ -61,8 +61,8 @@ def _events(document: RunDocument) -> Iterator[dict[str, Any]]:
 
 
 def _run(document: RunDocument, findings: int) -> dict[str, Any]:
-    start = _milliseconds(document.started)
-    ended = {} if document.ended is None else {"end_time": _milliseconds(document.ended)}
+    start = milliseconds(document.started)
+    ended = {} if document.ended is None else {"end_time": milliseconds(document.ended)}
     return {
         **_common(document, _Class.SCAN_ACTIVITY, _activity(document.state), document.run),
         "time": ended.get("end_time", start),
@@ -100,9 +100,9 @@ def _finding(entry: Entry, document: RunDocument) -> dict[str, Any]:
     uid = f"{document.run} {entry.uid}"
     return {
         **_common(document, _Class.DETECTION_FINDING, _CREATE, uid),
-        "time": _milliseconds(last),
-        "start_time": _milliseconds(first),
-        "end_time": _milliseconds(last),
+        "time": milliseconds(last),
+        "start_time": milliseconds(first),
+        "end_time": milliseconds(last),
         "severity_id": SEVERITIES[entry.severity],
         "status_id": _NEW,
         "confidence_score": min(_SURE, round(100 * verdict.confidence)),
@@ -121,8 +121,8 @@ def _info(entry: Entry, last: float) -> dict[str, Any]:
         title=entry.title,
         desc=entry.text,
         types=["Open port"],
-        first_seen_time=None if since is None else _milliseconds(since),
-        last_seen_time=_milliseconds(last),
+        first_seen_time=None if since is None else milliseconds(since),
+        last_seen_time=milliseconds(last),
         analytic=known(
             uid=entry.rule,
             name=entry.label,
@@ -153,7 +153,7 @@ def _evidence(entry: Entry) -> dict[str, Any]:
             ip=str(endpoint.address),
             port=endpoint.port,
             hostname=entry.host,
-            svc_name=_service_name(entry.finding),
+            svc_name=entry.service_name,
         ),
         "connection_info": {
             "direction_id": _UNKNOWN,
@@ -167,11 +167,6 @@ def _evidence(entry: Entry) -> dict[str, Any]:
             confidence=round(verdict.confidence, 4),
         ),
     }
-
-
-def _service_name(finding: Finding) -> str:
-    service = finding.verdict.service
-    return "" if service is None or service.method == "table" else visible(service.name, LABEL)
 
 
 def _common(document: RunDocument, kind: _Class, activity: int, uid: str) -> dict[str, Any]:
@@ -190,7 +185,3 @@ def _common(document: RunDocument, kind: _Class, activity: int, uid: str) -> dic
             },
         },
     }
-
-
-def _milliseconds(time: float) -> int:
-    return round(time * 1000)

@@ -24,6 +24,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
     from pipeline.render.exports.cef import render_cef
     from pipeline.render.exports.ecs import render_ecs
     from pipeline.render.exports.ocsf import render_ocsf
+    from pipeline.render.exports.prometheus import render_prometheus
     from pipeline.render.nmap_xml import render_plain_nmap_xml
     from stages.report import RENDERERS
 
@@ -36,6 +37,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
         "cef": ("cef.log", render_cef),
         "ecs": ("ecs.jsonl", render_ecs),
         "ocsf": ("ocsf.jsonl", render_ocsf),
+        "prometheus": ("portproof-run.prom", render_prometheus),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from pipeline.model import RunState
+from pipeline.render.exports.prometheus import Gauge, gauges_text
 from pipeline.render.text import duration, iso, visible
 from pipeline.store.records import RunRecord
 
@@ -106,21 +107,24 @@ _METRICS = (
 
 
 def standing_metrics(found: Sequence[Standing]) -> str:
-    """For the textfile collector of Prometheus' node_exporter (text format 0.0.4)."""
-    lines = []
-    for name, meaning in _METRICS:
-        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-        for one in found:
-            values = (
-                int(not one.problem),
-                int(one.state == "running"),
-                f"{one.started:.0f}",
-                f"{one.last_complete or 0:.0f}",
-            )
-            value = dict(zip((n for n, _ in _METRICS), values, strict=True))[name]
-            lines.append(f'{name}{{engagement="{_label(one.engagement)}"}} {value}')
-    return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """For the textfile collector of Prometheus' node_exporter."""
+    values = [
+        (
+            str(int(not one.problem)),
+            str(int(one.state == "running")),
+            f"{one.started:.0f}",
+            f"{one.last_complete or 0:.0f}",
+        )
+        for one in found
+    ]
+    return gauges_text(
+        Gauge(
+            name=name,
+            meaning=meaning,
+            samples=tuple(
+                ({"engagement": one.engagement}, told[place])
+                for one, told in zip(found, values, strict=True)
+            ),
+        )
+        for place, (name, meaning) in enumerate(_METRICS)
+    )

@@ -74,11 +74,7 @@ def checklist(document: RunDocument) -> tuple[Check, ...]:
         _completeness(document),
         _logging(document),
         _minimisation(document.conduct),
-        Check(
-            item="Rules of providers and third parties kept",
-            standing=Standing.NOT_RECORDED,
-            fact="An engagement has no place for them: ask whoever hosts or carries the targets.",
-        ),
+        _third_parties(document, sent),
     )
 
 
@@ -177,6 +173,26 @@ def _fragile(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
     if probed:
         return _check(item, False, fact + f"some were in {counted(probed, 'version probe')}.")
     return _check(item, True, fact + "none was in a version probe.")
+
+
+def _third_parties(document: RunDocument, sent: tuple[TaskRecord, ...]) -> Check:
+    item = "Rules of providers and third parties kept"
+    known = document.third_parties
+    if document.imported:
+        return _check(item, None, "The run was imported.")
+    if not known.files:
+        return _check(item, None, "The engagement names no files of providers' ranges.")
+    foreign = known.foreign
+    asked = sum(bool(record.task.targets.addresses & foreign) for record in sent)
+    cleared = AddressSet.of(r for each in known.cleared for r in each.addresses.ranges)
+    fact = (
+        f"{counted(foreign.size, 'address', 'addresses')} of others without an acknowledged "
+        f"policy, {counted(cleared.size, 'address', 'addresses')} with one, by "
+        f"{counted(len(known.files), 'file')} of ranges; "
+    )
+    if asked:
+        return _check(item, False, fact + f"{counted(asked, 'task')} asked the former.")
+    return _check(item, True, fact + "none of the former was asked.")
 
 
 def _rates(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.addresses import AddressSet
+from pipeline.decide.third_parties import RangeFile, Refused, ThirdParties
 from pipeline.model import Method, Purpose, StageName
 from pipeline.plan import EvidenceKept
 from pipeline.ports import PortSet
@@ -94,6 +95,28 @@ def test_a_version_probe_of_a_fragile_port_is_not_passed_over() -> None:
     assert standing(probe("22"), item) is Standing.MET
     assert standing(probe("22,502"), item) is Standing.NOT_MET
     assert standing(conducted(fragile_ports=PortSet()), item) is Standing.NOT_RECORDED
+
+
+def test_asking_what_belongs_to_others_is_not_passed_over() -> None:
+    item = "Rules of providers"
+    assert standing(SMALL, item) is Standing.NOT_RECORDED
+    ranges = RangeFile(
+        name="ip-ranges.json",
+        sha256="ab" * 32,
+        format="AWS",
+        providers=("AWS",),
+        prefixes=1,
+        dated=START,
+        date_from="createDate",
+    )
+    elsewhere = Refused(
+        addresses=AddressSet.parse(["203.0.113.0/24"]), provider="AWS", file="ranges.json", why=""
+    )
+    kept = ThirdParties(files=(ranges,), refused=(elsewhere,))
+    assert standing(replace(SMALL, third_parties=kept), item) is Standing.MET
+    asked = replace(elsewhere, addresses=SMALL.tasks[0].task.targets.addresses)
+    broken = replace(kept, refused=(asked,))
+    assert standing(replace(SMALL, third_parties=broken), item) is Standing.NOT_MET
 
 
 def test_a_share_above_the_limit_is_not_passed_over() -> None:

@@ -77,10 +77,10 @@ def test_printers_are_fragile() -> None:
 
 def test_each_fragile_port_has_a_reason_and_a_source() -> None:
     assert all(entry.what and entry.why and entry.source for entry in FRAGILE_LIST)
-    printers_and_plcs = (
-        "102,502,515,631,789,1962,2404,4840,9600,20000,44818,47808,104,2575,2001-2032"
-    )
+    printers_and_plcs = "102,502,515,789,1962,2404,4840,9600,20000,44818,47808,104,2575,2001-2032"
     assert not PortSet.parse(printers_and_plcs) - FRAGILE_PORTS
+    ordinary_servers = PortSet.parse("22,80,443,631,2222,3001,8080")
+    assert not ordinary_servers & FRAGILE_PORTS
 
 
 def test_a_profile_of_ones_own_lies_beside_the_engagement(

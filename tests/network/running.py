@@ -36,6 +36,8 @@ canary_waits: []
 second_looks: 0
 watch_looks: 0
 sample: 0
+slow_start: 1
+recover: 1s
 rescan_delays: [2s]
 limits: {rate: 4000, rate_per_host: 200, concurrency: 8}
 """

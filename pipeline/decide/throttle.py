@@ -26,6 +26,8 @@ GRACE: Final = 2.0
 """Seconds that the slow start may add to what one task sends, while nothing has gone wrong."""
 PART: Final = 0.25
 """Of the witnesses that must have something the matter: one sick host is no sign of ours."""
+FEWEST: Final = 2
+"""Witnesses that must have something the matter at least, where so many are known at all."""
 LOST: Final = 0.1
 """Of the answers of a witness that must be missing."""
 ENOUGH: Final = 16
@@ -122,7 +124,7 @@ class Senses:
             if best is not None and seconds > max(3 * best, best + LATE):
                 slow.add(address)
             self._quickest[address] = seconds if best is None else min(best, seconds)
-        return Sign.LATE if len(slow) >= max(1, PART * len(hosts)) else Sign.GOOD
+        return Sign.LATE if self._many(len(slow), len(hosts), len(self._quickest)) else Sign.GOOD
 
     def _lost(self, task: Task, answer: Answer) -> Sign:
         asked = len(task.ports)
@@ -137,7 +139,7 @@ class Senses:
         sick = sum(count[a] / asked < self._fullest[a] * (1 - LOST) for a in known)
         for address, answered in count.items():
             self._fullest[address] = max(self._fullest.get(address, 0.0), answered / asked)
-        return Sign.LOSS if known and sick >= PART * len(known) else Sign.GOOD
+        return Sign.LOSS if self._many(sick, len(known), len(self._fullest)) else Sign.GOOD
 
     def of_canaries(self, known: Standings) -> Sign:
         """The sign of canaries that were answered since this was asked last."""
@@ -145,4 +147,9 @@ class Senses:
         new = [s for s in checked if s.checks[-1].time > self._checked]
         self._checked = max([self._checked, *(s.checks[-1].time for s in new)])
         sick = sum(s.mood is not Mood.SOUND for s in new)
-        return Sign.SILENT if sick and sick >= PART * len(new) else Sign.GOOD
+        return Sign.SILENT if self._many(sick, len(new), len(checked)) else Sign.GOOD
+
+    @staticmethod
+    def _many(sick: int, asked: int, known: int) -> bool:
+        """True when it is no single host's affair: a quarter of those asked, and two of many."""
+        return sick > 0 and sick >= max(PART * asked, min(FEWEST, known))

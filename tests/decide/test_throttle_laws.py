@@ -93,3 +93,15 @@ def test_late_connections_are_a_sign_when_a_quarter_of_the_hosts_are_late() -> N
     two = ((hosts[0], 1.0), (hosts[1], 0.5), *quick[2:])
     assert senses.of_answer(task, Answer(delays=two)) is Sign.LATE
     assert senses.of_answer(task, Answer(delays=two, complete=False)) is Sign.GOOD
+
+
+def test_one_late_host_is_a_sign_only_where_there_is_no_other() -> None:
+    alone, others = sweep("192.0.2.1/32"), sweep("192.0.2.0/29")
+    (host,) = alone.targets.addresses
+    late = Answer(delays=((host, 1.0),))
+    senses = Senses()
+    senses.of_answer(others, Answer(delays=tuple((a, 0.01) for a in others.targets.addresses)))
+    assert senses.of_answer(alone, late) is Sign.GOOD
+    senses = Senses()
+    senses.of_answer(alone, Answer(delays=((host, 0.01),)))
+    assert senses.of_answer(alone, late) is Sign.LATE

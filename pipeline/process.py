@@ -72,8 +72,8 @@ _EXCLUDE: Final = re.escape(EXCLUDE_FILE)
 _ADDRESS: Final = r"[0-9A-Fa-f.:]+"
 _INTERFACE: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _MAC: Final = r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}"
-# Each reads what a service says to everybody. No categories: some talk to others than the target.
-# A name alone: nmap takes categories, paths, wildcards and expressions here, too.
+# A name alone: nmap takes categories, paths, wildcards and expressions here, too, and some of these
+# talk to others than the target. Which names are safe is decided when a run is planned.
 _SCRIPT: Final = (
     "(?!(all|auth|broadcast|brute|default|discovery|dos|exploit|external|fuzzer|intrusive|malware"
     "|safe|version|vuln)(,|$))(?!broadcast-|targets-)[a-z0-9][a-z0-9.-]{0,63}"

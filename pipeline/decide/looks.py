@@ -82,12 +82,17 @@ def looks(
             if len(ready) == len(addresses):
                 yield from _gentle(evidence, policy, history, ready)
         else:
-            # nmap has repeated its own sweep already: only whoever does not hear it is left.
+            # nmap has repeated its own sweep already: left is whoever does not hear it, and what a
+            # host that refuses kept silent about, which a short block takes from all repetitions.
             yield from _ordinary(
                 evidence,
                 policy,
                 history,
-                [a for a in ready if a not in policy.beyond_sweep or history.deaf_to_syn(a)],
+                [
+                    a
+                    for a in ready
+                    if a not in policy.beyond_sweep or history.deaf_to_syn(a) or history.refuses(a)
+                ],
             )
 
 
@@ -131,6 +136,13 @@ class _History:
     def deaf_to_syn(self, address: Address) -> bool:
         """True when a host answered a handshake, and no bare SYN of any search."""
         return self.known.of(address).answered_before and address not in self.heard_by_syn
+
+    def refuses(self, address: Address) -> bool:
+        """True when a host answers most ports, open or not: its silence is worth asking about."""
+        standing = self.known.of(address)
+        if standing.answered_before:
+            return not standing.pretends
+        return 2 * len(self.silent(address)) < len(self.evidence.batch.ports)
 
     def missed(self, addresses: Iterable[Address]) -> tuple[int, int]:
         """How many open ports of these hosts the sweep missed, and how many are known."""
@@ -245,18 +257,34 @@ def _rounds(evidence: Evidence, addresses: list[Address]) -> int:
 
 
 def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], done: int) -> bool:
-    """The first look always; another while the last found something or the loss is high."""
-    if not done:
-        return True
-    newly = set()
-    for endpoint, heard in evidence.observations.items():
-        if min((_when(o) for o in heard if _opens(o)), default=None) == (1, done):
-            newly.add(endpoint)
-    inside = set(addresses)
-    if any(endpoint.address in inside for endpoint in newly):
+    """The first look always; another while the last was answered or the loss is high."""
+    if not done or _answered_at_last(evidence, frozenset(addresses), done):
         return True
     _, known = history.missed(addresses)
     return history.sweep_loss() ** (done + 1) * max(1, known) > _EXPECTED_MISSES
+
+
+def _answered_at_last(evidence: Evidence, inside: frozenset[Address], done: int) -> bool:
+    """True when the newest look heard anything, open or refused, that was silent until then.
+
+    A refusal that was lost tells as much as a lost service does, and of the ports of a host that
+    refuses there are many more: whoever was blocked during most of a look has heard some of them.
+    """
+    for endpoint, heard in evidence.observations.items():
+        if endpoint.address in inside:
+            first = min((_when(o) for o in heard if _opens(o)), default=None)
+            if first == (1, done):
+                return True
+    tasks = {record.number: record.task for record in evidence.tasks}
+    before: dict[Address, PortSet] = {}
+    newly: dict[Address, PortSet] = {}
+    for number, refusals in evidence.refusals:
+        if refusals.address in inside:
+            task = tasks[number]
+            last = (task.purpose, task.round) == (Purpose.SECOND_LOOK, done)
+            found = newly if last else before
+            found[refusals.address] = found.get(refusals.address, PortSet()) | refusals.ports
+    return any(ports - before.get(address, PortSet()) for address, ports in newly.items())
 
 
 def _another_sweep(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -191,6 +192,15 @@ def test_where_everybody_turned_the_run_goes_on_without_the_second_sweep() -> No
     played = world(street)
     assert confirmed(played.play()) == services_of(street)
     assert {t.round for t in played.tasks_of(Purpose.SWEEP)} == {0}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_a_short_block_takes_from_all_repetitions_of_nmap_is_asked_again(seed: int) -> None:
+    """It is over before the canary is asked, and only silent ports tell of it."""
+    street = Street(HERE, {1: Honest(SERVICES), 2: Honest({25: "220 mail"})}, blocker(seconds=4.0))
+    by = replace(CAREFUL, beyond_sweep=AddressSet.parse([f"{HERE}.0/24"]))
+    played = world(street, by=by, seed=seed)
+    assert confirmed(played.play()) == services_of(street)
 
 
 def test_hosts_of_a_network_are_asked_their_canaries_in_step() -> None:

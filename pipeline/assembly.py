@@ -18,7 +18,9 @@ from pipeline.decide.facts import Doubt, Neighbourhoods, neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
 from pipeline.decide.pace import Ceilings
 from pipeline.decide.questions import by_protocol
+from pipeline.decide.refusals import contradicting
 from pipeline.decide.sampling import passes, sampled
+from pipeline.decide.standing import standings
 from pipeline.decide.suppression import Sifted, sift
 from pipeline.decide.trends import Trends, trends
 from pipeline.decide.vulnerabilities import Correlation, correlate
@@ -297,8 +299,10 @@ def _findings(
     for name, addresses in plan.names:
         for address in addresses:
             names[address].append(name)
+    transient = [e for e, v in verdicts.items() if v.kind is VerdictKind.TRANSIENT]
+    refused = contradicting(evidence, standings(evidence), transient) if transient else {}
     for endpoint, verdict in verdicts.items():
-        heard = evidence.observations.get(endpoint, ())
+        heard = (*evidence.observations.get(endpoint, ()), *refused.get(endpoint, ()))
         yield Finding(
             verdict=verdict,
             observations=tuple(sorted(heard, key=_in_time)),

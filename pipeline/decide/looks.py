@@ -27,9 +27,9 @@ from pipeline.decide.questions import (
     waited_for,
     with_purpose,
 )
+from pipeline.decide.refusals import believed_refusals, during
 from pipeline.decide.standing import (
     SEARCHES,
-    Episode,
     Mood,
     Standings,
     by_network,
@@ -45,7 +45,6 @@ from pipeline.model import (
     Purpose,
     StageName,
     Task,
-    TaskRecord,
     TaskState,
 )
 from pipeline.plan import Policy
@@ -122,7 +121,7 @@ class _History:
             evidence,
             known,
             heard,
-            _believed_refusals(evidence, known),
+            believed_refusals(evidence, known),
             {address: PortSet.of(ports) for address, ports in called.items()},
             _heard_by_syn(evidence),
         )
@@ -199,24 +198,6 @@ def _heard_by_syn(evidence: Evidence) -> frozenset[Address]:
         if any(_opens(o) and o.method is not Method.NMAP_CONNECT for o in heard)
     )
     return frozenset(found)
-
-
-def _believed_refusals(evidence: Evidence, known: Standings) -> dict[Address, PortSet]:
-    by_task = {record.number: record for record in evidence.tasks}
-    found: dict[Address, PortSet] = {}
-    for number, refusals in evidence.refusals:
-        turns = [e for e in known.of(refusals.address).episodes if e.mood is Mood.REFUSING]
-        if not any(_during(episode, by_task[number]) for episode in turns):
-            found[refusals.address] = found.get(refusals.address, PortSet()) | refusals.ports
-    return found
-
-
-def _during(episode: Episode, record: TaskRecord) -> bool:
-    """True when a part of a task lies in a time of which nobody knows."""
-    if episode.is_void:
-        return False
-    began, ended = record.started or 0.0, record.ended or 0.0
-    return ended > episode.after and (episode.until is None or began < episode.until)
 
 
 # --- ordinary networks ---------------------------------------------------------------------------
@@ -375,7 +356,7 @@ def _asked_soundly(
             continue
         for address in addresses:
             episodes = known.of(address).episodes
-            if address in record.task.targets and not any(_during(e, record) for e in episodes):
+            if address in record.task.targets and not any(during(e, record) for e in episodes):
                 asks[address].update(record.task.ports)
     return {
         address: PortSet.of(port for port, times in counted.items() if times >= enough)

@@ -14,6 +14,7 @@ from pipeline.decide import reasons, udp
 from pipeline.decide.confidence import CEILING
 from pipeline.decide.grouping import exact_groups, order_of
 from pipeline.decide.memo import once
+from pipeline.decide.refusals import contradicting
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
 from pipeline.decide.verdict import HostFacts, decide, host_facts
 from pipeline.model import (
@@ -167,10 +168,12 @@ def _verdicts(evidence: Evidence) -> dict[Endpoint, Verdict]:
     nothing = HostFacts()
     found: dict[Endpoint, Verdict] = {}
     ended_closed: set[Endpoint] = set()
+    refused = contradicting(evidence, known, named(evidence))
     for endpoint in sorted(named(evidence), key=lambda e: e.sort_key):
         heard = tuple(
             o for o in evidence.observations.get(endpoint, ()) if o.purpose is not Purpose.CONTROL
         )
+        heard += tuple(refused.get(endpoint, ()))
         gave_up = any(endpoint.port in ports for ports in dropped.get(endpoint.address, ()))
         decide_by = udp.decide if endpoint.protocol is Protocol.UDP else decide
         found[endpoint] = decide_by(

@@ -16,13 +16,14 @@ How sure a verdict is, is another question: confidence.py answers it from the sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.decide import reasons
 from pipeline.decide.confidence import confidence, posterior
 from pipeline.decide.likelihoods import Hypothesis
+from pipeline.decide.refusals import kin
 from pipeline.model import (
     Aftermath,
     Endpoint,
@@ -163,14 +164,9 @@ class _Hearing:
     @property
     def changed_its_mind(self) -> bool:
         """One method heard both open and a refusal, at different times."""
-        opened = {_kin(o.method) for o in self.everything if o.state is PortState.OPEN}
-        refused = {_kin(o.method) for o in self.everything if o.state is PortState.CLOSED}
+        opened = {kin(o.method) for o in self.everything if o.state is PortState.OPEN}
+        refused = {kin(o.method) for o in self.everything if o.state is PortState.CLOSED}
         return bool(opened & refused)
-
-
-def _kin(method: Method) -> Method:
-    """Methods whose first packet is the same ask the same question."""
-    return Method.NMAP_SYN if method is Method.NMAP_VERSION else method
 
 
 def _order(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
@@ -217,9 +213,14 @@ def decide(
         kind=kind,
         reason=reason,
         confidence=confidence(kind, _posterior(hearing, facts)),
-        observations=tuple(sorted({*set_aside, *(o.number for o in hearing.everything)})),
+        observations=tuple(sorted({*set_aside, *_filed(hearing.everything)})),
         service=_service(hearing),
     )
+
+
+def _filed(observations: Iterable[Observation]) -> Iterator[int]:
+    """Their numbers; refusals that a search kept as a set have none."""
+    return (o.number for o in observations if o.number)
 
 
 def hypotheses(observations: Iterable[Observation], facts: HostFacts) -> Mapping[Hypothesis, float]:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.canaries import baseline_task
 from pipeline.decide.grouping import covering_groups
+from pipeline.decide.loss import Searches, opens, searches
 from pipeline.decide.pace import sweep_rate_over
 from pipeline.decide.questions import (
     TRIP_WIRES,
@@ -29,7 +30,6 @@ from pipeline.decide.questions import (
 )
 from pipeline.decide.refusals import believed_refusals, during
 from pipeline.decide.standing import (
-    SEARCHES,
     Mood,
     Standings,
     by_network,
@@ -41,7 +41,6 @@ from pipeline.model import (
     Evidence,
     Method,
     Observation,
-    PortState,
     Purpose,
     StageName,
     Task,
@@ -53,10 +52,7 @@ from pipeline.ports import PortSet
 GENTLE_SECONDS: Final = 12.0
 """How long one piece of a gentle look takes, and so how much one block can spoil."""
 _EXPECTED_MISSES: Final = 0.005
-_ENOUGH: Final = 20
-"""Open endpoints from which on the share that a sweep missed is worth a figure."""
 _HEAVY_LOSS: Final = 0.03
-_OUTLIERS: Final = 5
 _MISSED_BY_ENOUGH: Final = 0.01
 _MOST_ASKS: Final = 4
 
@@ -90,7 +86,9 @@ def looks(
                 [
                     a
                     for a in ready
-                    if a not in policy.beyond_sweep or history.deaf_to_syn(a) or history.refuses(a)
+                    if a not in policy.beyond_sweep
+                    or history.searches.deaf_to_syn(a)
+                    or history.refuses(a)
                 ],
             )
 
@@ -101,29 +99,21 @@ class _History:
 
     evidence: Evidence
     known: Standings
-    first_heard: Mapping[Address, Mapping[int, frozenset[Purpose]]]
-    """Address -> open port -> the purposes of the searches that heard it."""
+    searches: Searches
     refused: Mapping[Address, PortSet]
     called_open: Mapping[Address, PortSet]
-    heard_by_syn: frozenset[Address]
 
     @classmethod
     def of(cls, evidence: Evidence, known: Standings) -> _History:
-        heard: dict[Address, dict[int, frozenset[Purpose]]] = defaultdict(dict)
-        for endpoint, observations in evidence.observations.items():
-            by = frozenset(o.purpose for o in observations if _opens(o) and known.trusts(o))
-            if by:
-                heard[endpoint.address][endpoint.port] = by
         called: dict[Address, list[int]] = defaultdict(list)
         for endpoint in named(evidence):
             called[endpoint.address].append(endpoint.port)
         return cls(
             evidence,
             known,
-            heard,
+            searches(evidence, known),
             believed_refusals(evidence, known),
             {address: PortSet.of(ports) for address, ports in called.items()},
-            _heard_by_syn(evidence),
         )
 
     def silent(self, address: Address) -> PortSet:
@@ -132,10 +122,6 @@ class _History:
         heard = self.refused.get(address, nothing) | self.called_open.get(address, nothing)
         return self.evidence.batch.ports - heard
 
-    def deaf_to_syn(self, address: Address) -> bool:
-        """True when a host answered a handshake, and no bare SYN of any search."""
-        return self.known.of(address).answered_before and address not in self.heard_by_syn
-
     def refuses(self, address: Address) -> bool:
         """True when a host answers most ports, open or not: its silence is worth asking about."""
         standing = self.known.of(address)
@@ -143,31 +129,9 @@ class _History:
             return not standing.pretends
         return 2 * len(self.silent(address)) < len(self.evidence.batch.ports)
 
-    def missed(self, addresses: Iterable[Address]) -> tuple[int, int]:
-        """How many open ports of these hosts the sweep missed, and how many are known."""
-        of_them = [by for a in addresses for by in self.first_heard.get(a, {}).values()]
-        return sum(Purpose.SWEEP not in by for by in of_them), len(of_them)
-
-    def sweep_loss(self) -> float:
-        """The share of open ports that the sweep missed on the way; 0 while nobody could know.
-
-        Without hosts that pretend, are deaf or turned against us, and without the fifth of the
-        networks in which most is missed: limits and tastes of single networks are no loss.
-        """
-        honest = [
-            a
-            for a in self.first_heard
-            if not self.known.of(a).pretends and a not in self.known.shy and not self.deaf_to_syn(a)
-        ]
-        counts = [self.missed(addresses) for addresses in by_network(honest).values()]
-        counts.sort(key=lambda pair: pair[0] / max(1, pair[1]))
-        kept = counts[: len(counts) - len(counts) // _OUTLIERS]
-        missed, all_ = sum(m for m, _ in kept), sum(n for _, n in kept)
-        return missed / all_ if all_ >= _ENOUGH else 0.0
-
     def asks_needed(self) -> int:
         """How often a silent port must be asked before fewer than one in a hundred is missed."""
-        loss = self.sweep_loss()
+        loss = self.searches.loss()
         return (
             1
             if loss <= _MISSED_BY_ENOUGH
@@ -178,26 +142,6 @@ class _History:
 def _when(observation: Observation) -> tuple[int, int]:
     """The order of searches: sweeps first, then the looks in their rounds."""
     return (observation.purpose is Purpose.SECOND_LOOK), observation.round
-
-
-def _opens(observation: Observation) -> bool:
-    return observation.purpose in SEARCHES and observation.state is PortState.OPEN
-
-
-def _heard_by_syn(evidence: Evidence) -> frozenset[Address]:
-    """Hosts that answered a search by bare SYNs, whatever they answered."""
-    methods = {record.number: record.task.method for record in evidence.tasks}
-    found = {
-        refusals.address
-        for number, refusals in evidence.refusals
-        if methods[number] is not Method.NMAP_CONNECT
-    }
-    found.update(
-        endpoint.address
-        for endpoint, heard in evidence.observations.items()
-        if any(_opens(o) and o.method is not Method.NMAP_CONNECT for o in heard)
-    )
-    return frozenset(found)
 
 
 # --- ordinary networks ---------------------------------------------------------------------------
@@ -241,8 +185,8 @@ def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], d
     """The first look always; another while the last was answered or the loss is high."""
     if not done or _answered_at_last(evidence, frozenset(addresses), done):
         return True
-    _, known = history.missed(addresses)
-    return history.sweep_loss() ** (done + 1) * max(1, known) > _EXPECTED_MISSES
+    _, known = history.searches.missed(addresses)
+    return history.searches.loss() ** (done + 1) * max(1, known) > _EXPECTED_MISSES
 
 
 def _answered_at_last(evidence: Evidence, inside: frozenset[Address], done: int) -> bool:
@@ -253,7 +197,7 @@ def _answered_at_last(evidence: Evidence, inside: frozenset[Address], done: int)
     """
     for endpoint, heard in evidence.observations.items():
         if endpoint.address in inside:
-            first = min((_when(o) for o in heard if _opens(o)), default=None)
+            first = min((_when(o) for o in heard if opens(o)), default=None)
             if first == (1, done):
                 return True
     tasks = {record.number: record.task for record in evidence.tasks}
@@ -278,7 +222,7 @@ def _another_sweep(
     """
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
     done = last > 1 or not with_purpose(evidence, Purpose.SECOND_LOOK)
-    if done or policy.sweep is not Method.MASSCAN_SYN or history.sweep_loss() <= _HEAVY_LOSS:
+    if done or policy.sweep is not Method.MASSCAN_SYN or history.searches.loss() <= _HEAVY_LOSS:
         return
     batch = evidence.batch
     everybody = batch.targets.addresses - history.known.shy
@@ -378,7 +322,7 @@ def _tasks(
     for address in addresses:
         ports = history.silent(address) if only is None else only[address]
         if ports:
-            deaf = policy.privileged and history.deaf_to_syn(address)
+            deaf = policy.privileged and history.searches.deaf_to_syn(address)
             method = Method.NMAP_CONNECT if deaf else policy.methods[0]
             methods[method, address.version][address] = ports
     for (method, _), sets in methods.items():
@@ -402,7 +346,7 @@ def endpoints_missed(evidence: Evidence, known: Standings) -> tuple[Endpoint, ..
     history = _History.of(evidence, known)
     return tuple(
         Endpoint(address, evidence.batch.protocol, port)
-        for address, ports in sorted(history.first_heard.items(), key=lambda item: int(item[0]))
+        for address, ports in sorted(history.searches.heard.items(), key=lambda item: int(item[0]))
         for port, by in sorted(ports.items())
-        if Purpose.SWEEP not in by
+        if all(purpose is not Purpose.SWEEP for purpose, _ in by)
     )

@@ -13,6 +13,7 @@ from pipeline.addresses import Address, AddressSet
 from pipeline.decide import reasons, udp
 from pipeline.decide.confidence import CEILING
 from pipeline.decide.grouping import exact_groups, order_of
+from pipeline.decide.loss import searches
 from pipeline.decide.memo import once
 from pipeline.decide.refusals import contradicting
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
@@ -129,7 +130,10 @@ def facts_by_host(
         controls[endpoint.address].extend(
             o for o in heard if o.purpose is Purpose.CONTROL and known.trusts(o)
         )
-    return {address: host_facts(seen) for address, seen in controls.items() if seen}
+    loss = searches(evidence, known).loss_each_way
+    return {
+        address: replace(host_facts(seen), loss=loss) for address, seen in controls.items() if seen
+    }
 
 
 @once

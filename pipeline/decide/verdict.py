@@ -16,6 +16,7 @@ How sure a verdict is, is another question: confidence.py answers it from the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -36,9 +37,11 @@ from pipeline.model import (
     VerdictKind,
 )
 
-_REJECTIONS: Final = 3
+_FEWEST_REJECTIONS: Final = 3
 """Rounds in which a newline was answered with a reset, from which on an application did it: once
 or twice, a reset that followed the handshake itself may have been lost."""
+_REJECTED_BY_LOSS: Final = 0.002
+"""The chance that may be left for all these resets to have been lost."""
 _ICMP: Final = frozenset(
     {"admin-prohibited", "host-prohibited", "net-prohibited", "communication-prohibited"}
     | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}
@@ -78,6 +81,15 @@ class HostFacts:
     banners: frozenset[str] = frozenset()
     refusal_ttls: frozenset[int] = frozenset()
     aftermaths: frozenset[Aftermath] = frozenset()
+    loss: float = 0.0
+    """The share of packets that are lost on the way to the hosts of its batch, as measured."""
+
+    @property
+    def rejections_needed(self) -> int:
+        """In how many rounds a newline must be answered with a reset to prove an application."""
+        if not 0.0 < self.loss < 1.0:
+            return _FEWEST_REJECTIONS
+        return max(_FEWEST_REJECTIONS, math.ceil(math.log(_REJECTED_BY_LOSS) / math.log(self.loss)))
 
     @property
     def answers_for_everything(self) -> bool:
@@ -367,7 +379,7 @@ def _presence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> st
     if handshake.aftermath in _NEEDS_CONTROLS and facts.asked and not facts.open_:
         if handshake.aftermath is Aftermath.ACKNOWLEDGED:
             return reasons.ACKNOWLEDGED
-        if handshake.aftermath is Aftermath.CLOSED or hearing.rejections >= _REJECTIONS:
+        if handshake.aftermath is Aftermath.CLOSED or hearing.rejections >= facts.rejections_needed:
             return reasons.CLOSED_AFTER_HANDSHAKE
     return None
 

@@ -254,7 +254,8 @@ def merged(reported: Iterable[Reported]) -> tuple[Known, ...]:
     return tuple(sorted(lines, key=lambda line: (SEVERITY_PLACE[line.severity], line.cves[:1])))
 
 
-def _severest_first(one: Reported) -> tuple[int, float, int, str, str, str]:
+def _severest_first(one: Reported) -> tuple[int, float, int, str, str, str, tuple[str, ...]]:
+    # A total order over what a line can depend on, so that the order of the files cannot.
     return (
         SEVERITY_PLACE[one.severity],
         -(one.cvss or 0.0),
@@ -262,6 +263,7 @@ def _severest_first(one: Reported) -> tuple[int, float, int, str, str, str]:
         one.scanner,
         one.ident,
         one.title,
+        one.cves,
     )
 
 

@@ -566,3 +566,18 @@ def test_control_ports_count_by_port_whatever_the_method_and_the_round() -> None
         banners=frozenset({"hello"}),
         aftermaths=frozenset({Aftermath.DATA}),
     )
+
+
+@pytest.mark.parametrize(
+    ("loss", "rounds"), [(0.0, 3), (0.01, 3), (0.1, 3), (0.2, 4), (0.25, 5), (1.0, 3)]
+)
+def test_where_much_is_lost_more_rejections_are_needed(loss: float, rounds: int) -> None:
+    """A reset that follows the handshake itself and is lost lets our newline get another one."""
+    facts = replace(controls(PortState.CLOSED), loss=loss)
+    scanned = seen(Method.NMAP_SYN)
+    rejected = [
+        shaken(Aftermath.REJECTED, round_=number, after=10.0 * number)
+        for number in range(1, rounds + 1)
+    ]
+    assert decide(WHERE, [scanned, *rejected], facts).reason == reasons.CLOSED_AFTER_HANDSHAKE
+    assert decide(WHERE, [scanned, *rejected[1:]], facts).reason == reasons.REJECTED

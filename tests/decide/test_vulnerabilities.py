@@ -121,6 +121,12 @@ def test_every_cve_stands_in_one_line_whatever_the_order_of_the_files(
             assert one.scanner in line.scanners
 
 
+def test_two_findings_that_differ_in_their_cves_only_are_told_alike_in_any_order() -> None:
+    first = said(at(22), "CVE-2024-1000", "CVE-2024-2000")
+    second = said(at(22), "CVE-2024-1000", "CVE-2024-3000")
+    assert merged([first, second]) == merged([second, first])
+
+
 def test_a_finding_is_known_where_something_is_open_and_doubted_where_it_is_not() -> None:
     found = held(
         [said(at(port)) for port in (22, 23, 24, 25, 26, 27, 2000)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
+from pipeline.addresses import Address
 from pipeline.decide.compare import OPEN, Side, changes_of
 from pipeline.decide.coverage import Coverage
+from pipeline.decide.standing import Mood, standings
 from pipeline.ledger import Ledger
-from pipeline.model import Change, Endpoint
+from pipeline.model import Change, Endpoint, Protocol
 from pipeline.ports import PortSet
 from pipeline.store.pairs import answering, differing, open_earlier, refusals_on
 from pipeline.store.records import RunRecord
@@ -30,8 +33,7 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
     came = [e for e, verdict in pairs.after.items() if verdict.kind in OPEN]
     old, new = _Asked(store, before), _Asked(store, after)
     lost = {e.address for e in pairs.before.keys() - pairs.after.keys()}
-    # What a scan of ours heard is in its verdicts; others only tell that a port was closed.
-    refused = refusals_on(store, after.number, lost) if after.plan.imported else {}
+    refused = _refused(store, after, lost)
     answered = answering(store, after.number, had)
     return changes_of(
         Side(verdicts=pairs.before, asked=old.asked, why=old.why),
@@ -44,6 +46,36 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
         silent=had - answered - {address for address, _ in refused},
         seen_open_earlier=open_earlier(store, before.plan.engagement, before.number, came),
     )
+
+
+def _refused(
+    store: Store, run: RunRecord, hosts: Collection[Address]
+) -> Mapping[tuple[Address, Protocol], PortSet]:
+    """What refused the searches of a run, on hosts that did not turn us away meanwhile.
+
+    A run of ours asks again about what the run before it called open, and has a verdict on it. Of
+    what an earlier run knew, and of what others scanned, the searches alone tell.
+    """
+    refused = refusals_on(store, run.number, hosts)
+    if run.plan.imported or not refused:
+        return refused
+    turned = _turned_us_away(store, run, {address for address, _ in refused})
+    return {where: ports for where, ports in refused.items() if where[0] not in turned}
+
+
+def _turned_us_away(store: Store, run: RunRecord, hosts: Collection[Address]) -> set[Address]:
+    """Those of the hosts that refused everything at some time, by the canaries of the run."""
+    ledger = Ledger(store, run)
+    turned: set[Address] = set()
+    for batch in ledger.batches():
+        if any(address in batch.targets for address in hosts):
+            known = standings(ledger.evidence(batch)).hosts
+            turned |= {
+                address
+                for address, standing in known.items()
+                if any(episode.mood is Mood.REFUSING for episode in standing.episodes)
+            }
+    return turned
 
 
 class _Asked:

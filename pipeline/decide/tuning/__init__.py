@@ -1,0 +1,1 @@
+"""What the runs of the past say about the settings of the next: shares, tallies, proposals."""

@@ -22,6 +22,7 @@ from pipeline.cli import (
     scanning,
     scheduling,
     starting,
+    tuning,
 )
 
 app = typer.Typer(
@@ -71,6 +72,7 @@ for command in (
     correlating.correlate,
     keeping.history,
     keeping.purge,
+    tuning.tune,
     scheduling.schedule,
     scheduling.status,
     scanning.verify,

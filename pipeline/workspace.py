@@ -38,6 +38,11 @@ class Workspace:
         return self.folder / "portproof.stop"
 
     @property
+    def pseudonyms(self) -> Path:
+        """``portproof.pseudonyms``: the secret that anonymised copies are made with."""
+        return self.folder / "portproof.pseudonyms"
+
+    @property
     def exclusions(self) -> Path:
         """``portproof.exclude``: addresses that are left alone, one entry a line."""
         return self.folder / "portproof.exclude"

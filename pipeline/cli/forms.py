@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.render.document import RunDocument
+    from pipeline.workspace import Workspace
 
     Form = tuple[str, Callable[[RunDocument], str | bytes]]
 
@@ -58,6 +59,20 @@ def forms_meant(text: str, *, on_demand: bool = True) -> tuple[str, ...]:
             raise UsageError(f"--format: {shown(name)} is no format{did_you_mean(name, known)}")
     require(meant)
     return meant
+
+
+def anonymised_copy(document: RunDocument, place: Workspace) -> RunDocument:
+    """The document under the pseudonyms of its workspace, which are kept there."""
+    import secrets
+
+    from pipeline.anonymising import Shipped, anonymised, pseudonyms_in
+    from pipeline.anonymising.pseudonyms import KEY_BYTES
+    from pipeline.engagement.policies import our_policy
+    from pipeline.engagement.profiles import known_profiles
+
+    shipped = Shipped(policy=our_policy(), profiles=frozenset(known_profiles()))
+    with pseudonyms_in(place.pseudonyms, secret=secrets.token_bytes(KEY_BYTES)) as pseudonyms:
+        return anonymised(document, pseudonyms, shipped)
 
 
 def written(

@@ -199,11 +199,15 @@ def report(
     ] = None,
     template: DocxTemplate = None,
     baseline: AgainstBaseline = False,
+    anonymised: Annotated[
+        bool,
+        typer.Option("--anonymised", help="With pseudonyms, and without banners; needs --output."),
+    ] = False,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
-    from pipeline.cli.forms import forms_meant, written
+    from pipeline.cli.forms import anonymised_copy, forms_meant, written
     from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
     from pipeline.errors import UsageError, WorkspaceBusy
@@ -215,6 +219,11 @@ def report(
         raise UsageError(
             "--template is for a document that is written somewhere",
             hint="add --format docx --output FILE",
+        )
+    if anonymised and (output is None or template is not None):
+        raise UsageError(
+            "--anonymised writes a copy somewhere, and into no template of yours",
+            hint="add --output FILE, and leave --template out: nobody knows what it tells",
         )
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
@@ -236,7 +245,10 @@ def report(
             outcome = desk_half(record, store, folder, trail, forms=more)
     files = outcome.files
     if output is not None:
-        files = written(outcome.document, meant or ("html",), output, template)
+        document = outcome.document
+        if anonymised:
+            document = anonymised_copy(document, place)
+        files = written(document, meant or ("html",), output, template)
     for file in files:
         print(file)
     return 0

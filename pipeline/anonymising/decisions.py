@@ -163,7 +163,7 @@ DECISIONS: Final[Mapping[str, Mapping[str, Treatment]]] = {
         **_all("refusal_ttls answered_within wavering"),
         "banner": words,
     },
-    "HostFacts": {**_all("asked open_ refused refusal_ttls aftermaths"), "banners": words},
+    "HostFacts": {**_all("asked open_ refused refusal_ttls aftermaths loss"), "banners": words},
     "Standing": _all("checks answered_before pretends"),
     "Check": _all("round time mood"),
     "NetworkRecord": {

@@ -26,6 +26,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
     from pipeline.render.exports.ecs import render_ecs
     from pipeline.render.exports.ocsf import render_ocsf
     from pipeline.render.exports.prometheus import render_prometheus
+    from pipeline.render.exports.sarif import render_sarif
     from pipeline.render.nmap_xml import render_plain_nmap_xml
     from stages.report import RENDERERS
 
@@ -38,6 +39,7 @@ def known_forms(template: Path | None = None) -> Mapping[str, Form]:
         "cef": ("cef.log", render_cef),
         "ecs": ("ecs.jsonl", render_ecs),
         "ocsf": ("ocsf.jsonl", render_ocsf),
+        "sarif": ("portproof.sarif", render_sarif),
         "prometheus": ("portproof-run.prom", render_prometheus),
     }
 

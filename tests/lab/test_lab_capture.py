@@ -62,6 +62,7 @@ def test_syns_are_counted_by_destination_and_port_and_other_packets_as_packets()
     assert found.kinds == {"tcp S": 3, "tcp R": 1, "udp": 1}
     assert (found.packets, found.syns, found.first_ns, found.last_ns) == (5, 3, 1, 5)
     assert (found.max_per_second, found.max_per_second_and_destination) == (5, 3)
+    assert found.max_per_second_and_network == {"10.80.1.0/24": 4, "fd00:80::/64": 1}
 
 
 def test_only_the_labs_own_networks_and_three_protocols_count() -> None:

@@ -24,6 +24,8 @@ LEAST_SHARE = 0.05
 LEAST_SHARE_OF_A_HOST = 0.3
 """Nor is less than this share of what one host may get: the packets of one probe leave at once. At
 the usual ceiling of 50 it is one handshake with bad luck."""
+LEAST_SHARE_SLOWED = 0.15
+"""Nor, after a bad sign, is less than this part of what is left of the rate."""
 COOLING = 1.0
 
 
@@ -49,7 +51,8 @@ class Demand:
 class Lease:
     """A share of all ceilings, in packets per second. ``give_back`` when the task has ended.
 
-    ``networks`` are the whole networks around its hosts, empty where networks have no ceiling.
+    ``networks`` are the whole networks around its hosts, empty where networks have no ceiling;
+    ``slowed`` says that it is a part of the share that is used after a bad sign.
     """
 
     hosts: AddressSet
@@ -59,6 +62,7 @@ class Lease:
     _ended: float | None = field(default=None)
     rate_per_network: float = float("inf")
     networks: AddressSet = field(default_factory=AddressSet)
+    slowed: bool = False
 
     def give_back(self) -> None:
         """The task sends no more. Harmless when called twice."""
@@ -147,8 +151,11 @@ class Budget:
         if demand.burst and per_host < min(demand.packets_to_a_host, self.ceilings.rate_per_host):
             return None
         # Bursts cannot be slowed down, and what has a pace is gentle as it is.
-        if not demand.burst and (demand.sweep or demand.most == float("inf")):
-            rate = self._throttle.below(rate, self.ceilings.rate * MARGIN, demand.packets)
+        slowed = not demand.burst and (demand.sweep or demand.most == float("inf"))
+        if slowed:
+            rate = self._slowed(rate, demand)
+            if not rate:
+                return None
             per_host = self._throttle.below(
                 per_host, self.ceilings.rate_per_host, demand.packets_to_a_host
             )
@@ -159,9 +166,25 @@ class Budget:
             self._clock,
             rate_per_network=min(rate, per_network) if around else float("inf"),
             networks=around,
+            slowed=slowed,
         )
         self._leases.append(lease)
         return lease
+
+    def _slowed(self, allowed: float, demand: Demand) -> float:
+        """What is left of the share of the rate; 0 where it is not worth a start.
+
+        Once something went wrong, all that can be slowed down keeps to the share together.
+        """
+        ceiling = self.ceilings.rate * MARGIN
+        slow = self._throttle.below(allowed, ceiling, demand.packets)
+        if not self._throttle.wary:
+            return slow
+        share = ceiling * self.share
+        free = share - sum(lease.rate for lease in self._leases if lease.slowed)
+        if demand.sweep and demand.packets > share:
+            free -= share * (1 - SWEEP_SHARE)
+        return min(slow, free) if free >= min(slow, share * LEAST_SHARE_SLOWED) else 0.0
 
     def _free_rate(self, total: float, demand: Demand) -> float:
         free = total - sum(lease.rate for lease in self._leases)

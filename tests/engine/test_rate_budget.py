@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.addresses import AddressSet
 from pipeline.budget import COOLING, LEAST_SHARE_OF_A_HOST, SWEEP_SHARE, Budget, Demand, Lease
 from pipeline.decide.pace import MARGIN, Ceilings
+from pipeline.decide.throttle import Sign
 
 HOSTS = [AddressSet.parse([text]) for text in ("192.0.2.1", "192.0.2.2", "192.0.2.3-5")]
 EVERYBODY = AddressSet.parse(["192.0.2.1-5"])
@@ -41,11 +43,14 @@ class Schedule:
     """Leases demands in their order as soon as the budget allows, and holds each for a while."""
 
     ceilings: Ceilings
+    bad_signs: int = 0
     clock: Clock = field(default_factory=Clock)
     held: list[Held] = field(default_factory=list)
 
     def run(self, wanted: Sequence[tuple[Demand, float]], *, at_most: int = 2000) -> None:
         budget = Budget(self.ceilings, self.clock)
+        for _ in range(self.bad_signs):
+            budget.heed(Sign.LOSS)
         waiting = list(wanted)
         running: list[Held] = []
         for _ in range(at_most):
@@ -104,17 +109,19 @@ some_ceilings = st.builds(
 NETWORKS = [AddressSet.parse([text]) for text in ("192.0.2.1", "192.0.2.2-3", "192.0.2.4-5")]
 
 
-@given(some_ceilings, schedules)
+@given(some_ceilings, schedules, st.integers(0, 3))
 @settings(max_examples=60)
 def test_in_no_second_more_is_leased_than_the_ceilings_allow(
-    ceilings: Ceilings, wanted: list[tuple[Demand, float]]
+    ceilings: Ceilings, wanted: list[tuple[Demand, float]], bad_signs: int
 ) -> None:
-    schedule = Schedule(ceilings)
+    schedule = Schedule(ceilings, bad_signs)
     schedule.run(wanted)
     assert len(schedule.held) == len(wanted)
     for moment in {held.start for held in schedule.held}:
         together = schedule.within_a_second_of(moment)
         assert total(together) <= ceilings.rate * MARGIN * (1 + 1e-9)
+        slowed = [held for held in together if held.lease.slowed and bad_signs]
+        assert total(slowed) <= ceilings.rate * MARGIN / 2**bad_signs * (1 + 1e-9)
         for host in EVERYBODY:
             to_it = [held for held in together if host in held.lease.hosts]
             assert sum(held.lease.rate_per_host for held in to_it) <= ceilings.rate_per_host
@@ -249,3 +256,20 @@ def test_two_tasks_in_one_network_share_what_it_may_get_and_others_do_not_wait()
     assert leased(budget.lease(want(60, hosts=HOSTS[1])))[0] == 30
     assert budget.lease(want(60, hosts=HOSTS[2], spread=True)) is None
     assert leased(budget.lease(want(60, hosts=elsewhere)))[0] == 60
+
+
+def test_after_a_bad_sign_all_that_runs_together_keeps_to_the_share() -> None:
+    clock = Clock()
+    budget = Budget(Ceilings(rate=1000, rate_per_host=1000), clock)
+    hosts = [AddressSet.parse([f"192.0.2.{n}"]) for n in range(8)]
+    budget.heed(Sign.LOSS)
+    budget.heed(Sign.LOSS)
+    sweep = Demand(hosts=hosts[0], packets=9000, packets_to_a_host=900, sweep=True)
+    small = [Demand(hosts=each, packets=90, packets_to_a_host=90) for each in hosts[1:]]
+    leases = [lease for each in (sweep, *small) if (lease := budget.lease(each))]
+    assert len(leases) == 2
+    assert sum(lease.rate for lease in leases) == pytest.approx(1000 * MARGIN / 4)
+    for lease in leases:
+        lease.give_back()
+    clock.now += COOLING
+    assert budget.lease(small[-1]) is not None

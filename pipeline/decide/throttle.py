@@ -30,8 +30,11 @@ FEWEST: Final = 2
 """Witnesses that must have something the matter at least, where so many are known at all."""
 LOST: Final = 0.1
 """Of the answers of a witness that must be missing."""
-ENOUGH: Final = 16
-"""Ports of which the answers of one host are counted."""
+ENOUGH: Final = 8
+"""Ports of which a host must have been asked, unless it is known by a connection of ours: who is
+known only because it answered a few of them may have answered by chance."""
+POOL: Final = 16
+"""Ports of all hosts together of which the answers are compared."""
 LATE: Final = 0.25
 """Seconds by which an answer is late, if it also takes three times as long as the quickest."""
 
@@ -92,16 +95,36 @@ class Throttle:
         return min(allowed, slow)
 
 
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Ports of sweeps that were asked, and those that were answered."""
+
+    asked: int = 0
+    answered: int = 0
+
+    def __add__(self, other: _Count) -> _Count:
+        return _Count(self.asked + other.asked, self.answered + other.answered)
+
+    @property
+    def share(self) -> float:
+        return self.answered / self.asked if self.asked else 0.0
+
+    def less_than(self, other: _Count) -> bool:
+        """True when so many answers are missing that were there before."""
+        return self.share < other.share * (1 - LOST)
+
+
 class Senses:
     """What the answers of tasks tell about the network, compared with the best that was heard.
 
     It remembers, for each host, how quickly it answered a connection at best, and how many of the
-    ports of a sweep it answered at best, as a share.
+    ports of sweeps it answered at best. The first short sweeps have few ports of each host, so they
+    are taken together, and so are the hosts.
     """
 
     def __init__(self) -> None:
         self._quickest: dict[Address, float] = {}
-        self._fullest: dict[Address, float] = {}
+        self._best: dict[Address, _Count] = {}
         self._checked = float("-inf")
 
     def of_answer(self, task: Task, answer: Answer) -> Sign:
@@ -127,19 +150,39 @@ class Senses:
         return Sign.LATE if self._many(len(slow), len(hosts), len(self._quickest)) else Sign.GOOD
 
     def _lost(self, task: Task, answer: Answer) -> Sign:
-        asked = len(task.ports)
-        if asked < ENOUGH:
-            return Sign.GOOD
+        now = self._counted(task, answer)
+        told = [a for a in now if self._can_tell(a)]
+        before = sum((self._best[a] for a in told), _Count())
+        here = sum((now[a] for a in told), _Count())
+        sick = sum(now[a].less_than(self._best[a]) for a in told)
+        if (
+            min(before.asked, here.asked) >= POOL
+            and before.share > 1 - LOST
+            and here.less_than(before)
+            and self._many(sick, len(told), sum(map(self._can_tell, self._best)))
+        ):
+            return Sign.LOSS
+        for address, count in now.items():
+            best = self._best.get(address, _Count())
+            if best.asked < ENOUGH:
+                self._best[address] = best + count
+            elif count.asked >= ENOUGH and count.share > best.share:
+                self._best[address] = count
+        return Sign.GOOD
+
+    def _counted(self, task: Task, answer: Answer) -> dict[Address, _Count]:
+        """What living hosts were asked in a sweep, and answered."""
         count: Counter[Address] = Counter()
         for refused in answer.refusals:
             count[refused.address] += len(refused.ports)
         for endpoint in {o.endpoint for o in answer.observations if o.state is PortState.OPEN}:
             count[endpoint.address] += 1
-        known = [a for a in self._fullest if a in task.targets and self._fullest[a] > 1 - LOST]
-        sick = sum(count[a] / asked < self._fullest[a] * (1 - LOST) for a in known)
-        for address, answered in count.items():
-            self._fullest[address] = max(self._fullest.get(address, 0.0), answered / asked)
-        return Sign.LOSS if self._many(sick, len(known), len(self._fullest)) else Sign.GOOD
+        known = (a for a in (*self._best, *self._quickest) if a in task.targets)
+        return {a: _Count(len(task.ports), count[a]) for a in dict.fromkeys((*count, *known))}
+
+    def _can_tell(self, address: Address) -> bool:
+        best = self._best.get(address, _Count())
+        return best.asked >= ENOUGH or (best.asked > 0 and address in self._quickest)
 
     def of_canaries(self, known: Standings) -> Sign:
         """The sign of canaries that were answered since this was asked last."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.addresses import parse_address
 from pipeline.decide.throttle import DOUBLING, GRACE, LEAST, Manners, Senses, Sign, Throttle
 from pipeline.model import Answer, Refusals
 from pipeline.ports import PortSet
@@ -105,3 +107,44 @@ def test_one_late_host_is_a_sign_only_where_there_is_no_other() -> None:
     senses = Senses()
     senses.of_answer(alone, Answer(delays=((host, 0.01),)))
     assert senses.of_answer(alone, late) is Sign.LATE
+
+
+def swept(senses: Senses, ports: PortSet, *, answered: Mapping[str, PortSet]) -> Sign:
+    """What a sweep of some hosts tells that refused these ports."""
+    task = replace(sweep(*answered), ports=ports)
+    refusals = (Refusals(address=parse_address(a), ports=p) for a, p in answered.items() if p)
+    return senses.of_answer(task, Answer(refusals=tuple(refusals)))
+
+
+def test_short_sweeps_tell_together_what_a_host_answers() -> None:
+    senses, hosts = Senses(), ("192.0.2.1", "192.0.2.2")
+    for ports in (PortSet(((1, 3),)), PortSet(((4, 8),))):
+        assert swept(senses, ports, answered=dict.fromkeys(hosts, ports)) is Sign.GOOD
+    later, none = PortSet(((9, 40),)), PortSet()
+    assert swept(senses, later, answered=dict.fromkeys(hosts, none)) is Sign.LOSS
+    assert swept(senses, later, answered=dict.fromkeys(hosts, later)) is Sign.GOOD
+    assert swept(senses, later, answered={hosts[0]: later, hosts[1]: none}) is Sign.GOOD
+
+
+def test_many_hosts_of_which_each_was_asked_one_port_tell_of_a_loss() -> None:
+    hosts = [f"192.0.2.{n}" for n in range(1, 33)]
+    one, other = PortSet(((1, 1),)), PortSet(((2, 2),))
+    lost = {host: other if n % 2 else PortSet() for n, host in enumerate(hosts)}
+    senses = Senses()
+    senses.of_answer(sweep(*hosts), Answer(delays=tuple((parse_address(a), 0.01) for a in hosts)))
+    assert swept(senses, one, answered=dict.fromkeys(hosts, one)) is Sign.GOOD
+    assert swept(senses, other, answered=lost) is Sign.LOSS
+    # Who is not known by a connection may have answered a single port by chance.
+    senses = Senses()
+    assert swept(senses, one, answered=dict.fromkeys(hosts, one)) is Sign.GOOD
+    assert swept(senses, other, answered=lost) is Sign.GOOD
+
+
+def test_hosts_that_always_drop_half_of_their_ports_are_no_sign() -> None:
+    hosts = [f"192.0.2.{n}" for n in range(1, 33)]
+    senses, none = Senses(), PortSet()
+    senses.of_answer(sweep(*hosts), Answer(delays=tuple((parse_address(a), 0.01) for a in hosts)))
+    for port in range(1, 9):
+        ports = PortSet(((port, port),))
+        answered = {host: ports if (n + port) % 2 else none for n, host in enumerate(hosts)}
+        assert swept(senses, ports, answered=answered) is Sign.GOOD

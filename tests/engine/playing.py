@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from pipeline.budget import Budget, Demand, Lease
+from pipeline.budget import Budget, Demand, Lease, manners_of
 from pipeline.engine import Engine, Plan, Progress
 from pipeline.executor import Executor
 from pipeline.ledger import Ledger
@@ -187,7 +187,7 @@ class Playing:
             self.policy, self.network, self.clock, self.script, self.seconds, self.longest
         )
         self.executor.watch = self.watch
-        self.budget = Budget(self.policy.ceilings, self.clock)
+        self.budget = Budget(self.policy.ceilings, self.clock, manners_of(self.policy))
         self.engine = Engine(
             ledger=self.ledger,
             executor=cast(Executor, self.executor),

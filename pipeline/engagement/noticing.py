@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
 
 from pipeline.engagement import fields, kinds
 from pipeline.engagement.kinds import Duration, Strict
+from pipeline.engagement.secret_places import SecretPlace
 from pipeline.engagement.source import source_of
 from pipeline.engagement.wording import did_you_mean, shown
 from pipeline.notices.settings import (
@@ -24,40 +25,12 @@ from pipeline.notices.settings import (
     MailServer,
     NoticeKind,
     NoticeSettings,
-    Secret,
     Security,
 )
+from pipeline.secret import Secret
 
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MAILBOX: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_SECRET_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
-    "additionalProperties": False,
-    "minProperties": 1,
-    "maxProperties": 1,
-}
-
-
-def _secret(value: object, info: ValidationInfo) -> Secret:
-    # Whatever stands here may be the secret itself: no message repeats it.
-    what = (
-        "must be {env: NAME} or {file: PATH}; a secret itself has no place in this file "
-        "(got what is not repeated here)"
-    )
-    if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError(what)
-    ((key, place),) = value.items()
-    if not isinstance(place, str) or not place.isprintable() or not place:
-        raise ValueError(what)
-    match key:
-        case "env" if _NAME.fullmatch(place):
-            return Secret(env=place)
-        case "file":
-            return Secret(file=(source_of(info).door.folder / place).absolute())
-        case _:
-            raise ValueError(what)
 
 
 def _mailbox(text: str) -> str:
@@ -92,7 +65,6 @@ def _folder(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-_Secret = Annotated[Secret, PlainValidator(_secret), WithJsonSchema(_SECRET_SCHEMA)]
 _Mailbox = Annotated[str, kinds.text_of(_mailbox), WithJsonSchema({"type": "string"})]
 _Kind = Annotated[NoticeKind, kinds.text_of(_kind), WithJsonSchema({"enum": list(NoticeKind)})]
 _Scheme = Annotated[str, kinds.text_of(_scheme), WithJsonSchema({"type": "string"})]
@@ -118,7 +90,7 @@ class MailDocument(Strict):
     user: kinds.Line | None = Field(
         default=None, description="Who hands in.", examples=["portproof"]
     )
-    password: _Secret | None = Field(
+    password: SecretPlace | None = Field(
         default=None,
         description="Where the password lies.",
         examples=[{"env": "SMTP_PASSWORD"}, {"file": "/run/secrets/smtp"}],
@@ -155,7 +127,7 @@ class NoticesDocument(Strict):
     """Who is told before, during and after a run. Secrets lie elsewhere, and are named here."""
 
     mail: MailDocument | None = Field(default=None, description="Notices by mail.")
-    services: list[_Secret] = Field(
+    services: list[SecretPlace] = Field(
         default_factory=list,
         max_length=20,
         description="Addresses of Apprise, which are secrets: chats, pagers, webhooks.",

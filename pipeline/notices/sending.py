@@ -16,7 +16,8 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import Error
-from pipeline.notices.settings import MailServer, Secret, Security
+from pipeline.notices.settings import MailServer, Security
+from pipeline.secret import Secret
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pipeline.notices import post
 from pipeline.notices.post import Post
 from pipeline.notices.sending import send_mail
-from pipeline.notices.settings import MailServer, NoticeKind, NoticeSettings, Secret, Security
+from pipeline.notices.settings import MailServer, NoticeKind, NoticeSettings, Security
 from pipeline.notices.wording import Notice, as_mail, written
+from pipeline.secret import Secret
 from tests.cli.ground import a_free_port
 from tests.notices.conftest import LOOPBACK
 

@@ -76,6 +76,24 @@ class Workspace:
         finally:
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def delivering(self) -> Iterator[bool]:
+        """True for the one who may deliver from here; a run may be going on meanwhile.
+
+        The lock ends with the process, however that ends. Raises ``DiskFull`` or :class:`Error`.
+        """
+        path = self.folder / "portproof.deliver.lock"
+        with writing_to(path):
+            descriptor = open_private(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(descriptor)
+
 
 def _acquire(descriptor: int, path: Path) -> None:
     deadline = time.monotonic() + _DYING

@@ -17,6 +17,7 @@ from pipeline.audit.sealing import try_key
 from pipeline.audit.trail import Trail
 from pipeline.budget import Budget, manners_of
 from pipeline.cli.console import Console
+from pipeline.cli.delivering import deliver_after, destinations_of
 from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
 from pipeline.cli.noticing import Teller
@@ -48,6 +49,7 @@ from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
 from pipeline.render.text import minute, visible
 from pipeline.store.inventories import file_inventory
+from pipeline.store.outbox import filing
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import raise_open_files, survey
@@ -237,7 +239,9 @@ def conduct(
             failure = _nothing_asked(run, store, folder) if finished else None
             if finished and failure is None:
                 outcome = _close(run, store, folder, trail)
-                if teller.finished(outcome.document, act=needs_action(outcome.document)):
+                told = teller.finished(outcome.document, act=needs_action(outcome.document))
+                sent = deliver_after(run, workspace, store, console)
+                if told or sent:
                     seal_again(run, store, folder, trail)
                 return outcome
         except Error as error:
@@ -280,7 +284,10 @@ def _close(run: RunRecord, store: Store, folder: Path, trail: Trail) -> Outcome:
     now = time.time()
     complete = replace(run, state=RunState.COMPLETE, ended=now, stopped_because="")
     outcome = desk_half(complete, store, folder, trail, end={"state": RunState.COMPLETE})
-    store.set_state(run.number, RunState.COMPLETE, now=now)
+    names = [destination.name for destination in destinations_of(run)]
+    store.set_state(
+        run.number, RunState.COMPLETE, now=now, along=filing(run.number, names, now=now)
+    )
     return outcome
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ALWAYS = frozenset(
     {
+        "delivery failed",
         "failed",
         "foreign",
         "refused",

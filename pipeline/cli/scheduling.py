@@ -186,6 +186,7 @@ def status(
     from pipeline.errors import ExitCode, UsageError
     from pipeline.files import write_whole
     from pipeline.scheduling import standing as told
+    from pipeline.store.outbox import deliveries
     from pipeline.store.runs import Store
     from pipeline.workspace import Workspace
 
@@ -193,6 +194,7 @@ def status(
     going_on = in_use(Workspace(workspace.absolute()))
     with Store(existing_database(workspace)) as store:
         runs = store.runs()
+        sent = deliveries(store)
     names = dict.fromkeys(run.plan.engagement for run in runs)
     if engagement and engagement not in names:
         raise UsageError(f"there is no run of an engagement {engagement!r}", where=str(workspace))
@@ -202,6 +204,7 @@ def status(
             now=now,
             max_age=oldest,
             going_on=going_on,
+            deliveries=sent,
         )
         for name in names
         if name == engagement or not engagement

@@ -24,6 +24,7 @@ from pipeline.decide.baseline import ACT_ON, ExpectedPorts
 from pipeline.engagement import kinds
 from pipeline.engagement.authorising import AuthorisationDocument
 from pipeline.engagement.branding import BrandingDocument
+from pipeline.engagement.delivering import DeliveriesList
 from pipeline.engagement.expecting import read_expected
 from pipeline.engagement.fragile import FragileDocument
 from pipeline.engagement.hours import WindowsDocument
@@ -246,6 +247,12 @@ class EngagementDocument(Strict):
     branding: BrandingDocument = Field(default_factory=BrandingDocument)
     notices: NoticesDocument | None = Field(
         default=None, description="Who is told before, during and after a run."
+    )
+    deliveries: DeliveriesList = Field(
+        default_factory=list,
+        max_length=20,
+        description="Which other systems get the findings of each complete run.",
+        examples=[[{"name": "siem", "to": "syslog", "server": "logs.example.com"}]],
     )
 
     @field_validator("limits")

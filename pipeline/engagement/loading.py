@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.deliveries.settings import Destination
+from pipeline.engagement.delivering import DeliveriesList
 from pipeline.engagement.document import EngagementDocument, LimitsDocument, RescanDocument
 from pipeline.engagement.inventorying import gathered
 from pipeline.engagement.kinds import ports_of
@@ -24,6 +27,8 @@ from pipeline.engagement.values import (
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument, settings_of
 from pipeline.errors import EngagementError, Error, UsageError
 from pipeline.notices.settings import NoticeSettings
+
+_Part = TypeVar("_Part", bound=BaseModel)
 
 
 def load(path: Path, *, now: float | None = None) -> Engagement:
@@ -65,13 +70,8 @@ def risk_settings(path: Path, text: str, name: str) -> RiskSettings:
     Where the file is gone, is not sound, or is about another engagement by now, what ``text`` says
     counts. Never raises: a report must not fail for it. What could not be read is in ``note``.
     """
-    try:
-        engagement = load(path)
-    except Error:
-        pass
-    else:
-        if engagement.name == name:
-            return engagement.risk
+    if (engagement := _by_now(path, name)) is not None:
+        return engagement.risk
     if not text.strip():  # an imported run has none
         return RiskSettings()
     door = Door(folder=path.parent)
@@ -98,20 +98,46 @@ def notice_settings(file: str, text: str, name: str) -> NoticeSettings | None:
     counts. Never raises.
     """
     path = Path(file)
+    if (engagement := _by_now(path, name)) is not None:
+        return engagement.notices
+    part = _part(_NoticesPart, path, text)
+    return part.notices.value if part and part.notices else None
+
+
+class _DeliveriesPart(BaseModel):
+    """Of an engagement only what is about deliveries."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    deliveries: DeliveriesList = Field(default_factory=list)
+
+
+def destinations(file: str, text: str, name: str) -> tuple[Destination, ...]:
+    """Where an engagement delivers now, for a run that was begun with ``text``.
+
+    Where the file is gone, is not sound, or is about another engagement by now, what ``text`` says
+    counts. Never raises.
+    """
+    path = Path(file)
+    if (engagement := _by_now(path, name)) is not None:
+        return engagement.deliveries
+    part = _part(_DeliveriesPart, path, text)
+    return tuple(one.value for one in part.deliveries) if part else ()
+
+
+def _by_now(path: Path, name: str) -> Engagement | None:
     try:
         engagement = load(path)
     except Error:
-        pass
-    else:
-        if engagement.name == name:
-            return engagement.notices
+        return None
+    return engagement if engagement.name == name else None
+
+
+def _part(model: type[_Part], path: Path, text: str) -> _Part | None:
     try:
-        part = Source(door=Door(folder=path.parent), path=path).validate(
-            _NoticesPart, text.encode()
-        )
+        return Source(door=Door(folder=path.parent), path=path).validate(model, text.encode())
     except Reported:
         return None
-    return part.notices.value if part.notices else None
 
 
 def _engagement(
@@ -165,6 +191,7 @@ def _engagement(
         risk=settings_of(document.zones, document.risk),
         third_parties=document.third_parties.value,
         notices=document.notices.value if document.notices else None,
+        deliveries=tuple(one.value for one in document.deliveries),
     )
 
 

@@ -23,7 +23,10 @@ LARGEST_ATTACHMENT: Final = 64 << 20
 """Bytes of an authorisation document."""
 
 TAGS: Final = frozenset(
-    {"<text>", "<host>", "<file>", "<ports>", "<protocols>", "<one>", "<several>", "<zones>"}
+    {
+        *("<text>", "<host>", "<file>", "<ports>", "<protocols>", "<one>", "<several>", "<zones>"),
+        *("<syslog>", "<search>", "<splunk>", "<webhook>", "<defectdojo>"),
+    }
 )
 """The branches of unions in the models, by the kind of entry that they are for."""
 

@@ -13,6 +13,7 @@ from pipeline.decide.permits import Technique
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.decide.suppression import Suppression
 from pipeline.decide.third_parties import ThirdPartyRules
+from pipeline.deliveries.settings import Destination
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
 from pipeline.notices.settings import NoticeSettings
@@ -268,6 +269,7 @@ class Engagement:
     risk: RiskSettings = field(default_factory=RiskSettings)
     third_parties: ThirdPartyRules = field(default_factory=ThirdPartyRules)
     notices: NoticeSettings | None = None
+    deliveries: tuple[Destination, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,14 @@ from dataclasses import asdict, dataclass
 from pipeline.model import RunState
 from pipeline.render.exports.prometheus import Gauge, gauges_text
 from pipeline.render.text import duration, iso, visible
+from pipeline.scheduling.outgoing import (
+    Outgoing,
+    outgoing,
+    outgoing_gauges,
+    outgoing_json,
+    outgoing_line,
+)
+from pipeline.store.outbox import Delivery
 from pipeline.store.records import RunRecord
 
 
@@ -23,10 +31,16 @@ class Standing:
     last_complete: float | None
     because: str
     problem: str
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 def standing(
-    runs: Sequence[RunRecord], *, now: float, max_age: float, going_on: bool
+    runs: Sequence[RunRecord],
+    *,
+    now: float,
+    max_age: float,
+    going_on: bool,
+    deliveries: Iterable[Delivery] = (),
 ) -> Standing | None:
     """How the engagement of some runs stands; ``None`` where nothing was ever sent for it.
 
@@ -39,6 +53,8 @@ def standing(
     complete = [run for run in ours if run.state is RunState.COMPLETE]
     ended = (complete[-1].ended or complete[-1].started) if complete else None
     running = last.state is RunState.RUNNING and going_on
+    sent = outgoing(one for one in deliveries if one.engagement == last.plan.engagement)
+    problem = _problem(last, ended, now=now, max_age=max_age, running=running)
     return Standing(
         engagement=last.plan.engagement,
         last_run=last.id,
@@ -46,7 +62,8 @@ def standing(
         started=last.started,
         last_complete=ended,
         because=last.stopped_because,
-        problem=_problem(last, ended, now=now, max_age=max_age, running=running),
+        problem=problem or _lost(sent),
+        outgoing=sent,
     )
 
 
@@ -65,6 +82,13 @@ def _problem(
     return ""
 
 
+def _lost(sent: Iterable[Outgoing]) -> str:
+    lost = [
+        f"{one.destination} did not get the last run: {one.problem}" for one in sent if one.lost
+    ]
+    return "; ".join(lost)
+
+
 def standing_lines(found: Iterable[Standing], now: float) -> list[str]:
     """For people."""
     lines = []
@@ -77,6 +101,7 @@ def standing_lines(found: Iterable[Standing], now: float) -> list[str]:
             lines.append(f"       running since {iso(one.started)}")
         if one.problem:
             lines.append(f"       {visible(one.problem, 300)}")
+        lines += [f"       {outgoing_line(sent, now)}" for sent in one.outgoing]
     return lines
 
 
@@ -85,13 +110,16 @@ def standing_json(found: Iterable[Standing], now: float) -> str:
     rows = []
     for one in found:
         ended = one.last_complete
+        told = asdict(one)
+        del told["outgoing"]
         rows.append(
-            asdict(one)
+            told
             | {
                 "well": not one.problem,
                 "started": iso(one.started),
                 "last_complete": iso(ended) if ended is not None else None,
                 "age": round(now - ended) if ended is not None else None,
+                "deliveries": [outgoing_json(sent) for sent in one.outgoing],
             }
         )
     well = bool(rows) and all(row["well"] for row in rows)
@@ -117,7 +145,7 @@ def standing_metrics(found: Sequence[Standing]) -> str:
         )
         for one in found
     ]
-    return gauges_text(
+    gauges = [
         Gauge(
             name=name,
             meaning=meaning,
@@ -127,4 +155,5 @@ def standing_metrics(found: Sequence[Standing]) -> str:
             ),
         )
         for place, (name, meaning) in enumerate(_METRICS)
-    )
+    ]
+    return gauges_text([*gauges, *outgoing_gauges((o.engagement, o.outgoing) for o in found)])

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Executable, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.audit.chain import Head
@@ -146,10 +146,21 @@ class Store:
         return None
 
     def set_state(
-        self, run: int, state: RunState, *, now: float | None = None, because: str = ""
+        self,
+        run: int,
+        state: RunState,
+        *,
+        now: float | None = None,
+        because: str = "",
+        along: Iterable[Executable] = (),
     ) -> None:
-        """Note where a run stands; ``now`` is its end when it has one."""
+        """Note where a run stands; ``now`` is its end when it has one.
+
+        ``along`` is what comes to be in the same transaction.
+        """
         with self.transaction() as connection:
+            for statement in along:
+                connection.execute(statement)
             connection.execute(
                 update(schema.runs)
                 .where(schema.runs.c.number == run)

@@ -276,3 +276,25 @@ scan_spots = Table(
     Column("protocol", Text, primary_key=True),
     Column("port", Integer, primary_key=True),  # 0: the host was assessed
 )
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("filed", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),  # fences stale results
+    Column("next_attempt", Float, nullable=False),
+    Column("last_attempt", Float),
+    Column("ended", Float),
+    Column("total", Integer),  # NULL: not looked at yet
+    Column("taken", Integer, nullable=False),
+    Column("owed", Text, nullable=False),  # JSON list of places before ``taken``
+    Column("digest", Text, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("because", Text, nullable=False),  # of what they were refused
+    Column("problem", Text, nullable=False),
+    UniqueConstraint("run", "destination"),
+)

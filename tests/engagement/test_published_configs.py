@@ -118,6 +118,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     (tmp_path / "ip-ranges.json").write_text('{"prefixes": [{"ip_prefix": "192.0.2.0/27"}]}')
     (tmp_path / "hosters.csv").write_text("network\n192.0.2.64/27\n")
     (tmp_path / "texts").mkdir()
+    (tmp_path / "siem-ca.pem").write_text("")
     (tmp_path / "own-risk.yml").write_text("rules: [{id: ssh, severity: low}]\n")
     lines = []
     in_windows = False
@@ -129,7 +130,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
             "interface", "source_address", "concurrency", "canaries",
             "until_settled", "error", "packets_per_endpoint", "packets", "zones", "risk",
         )  # fmt: skip
-        opens = line.startswith(("# windows:", "# suppress:", "# notices:", "# third_parties:"))
+        sections = ("windows", "suppress", "notices", "deliveries", "third_parties")
+        opens = line.startswith(tuple(f"# {section}:" for section in sections))
         in_windows = opens or (in_windows and line.startswith("#  "))
         lines.append(line.replace("# ", "", 1) if offered or in_windows else line)
     found = engage("\n".join(lines))
@@ -146,6 +148,7 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     assert [bool(each.kinds) for each in found.suppressions] == [False, True]
     assert found.notices
     assert found.notices.required
+    assert [each.name for each in found.deliveries] == ["siem", "search", "splunk", "hook", "dojo"]
     assert found.hours is not None
     assert found.hours.holidays
     assert found.hours.calendar

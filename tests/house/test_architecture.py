@@ -21,7 +21,10 @@ from stages import NETWORK_STAGES, STAGES, corroborate, discover, probe, rescan
 ROOT = Path(__file__).parents[2]
 CORE = ("addresses", "ports", "scope", "model", "errors", "plan", "decide")
 EDGE = ("cli", "engine")
-DOORS = ("pipeline.process", "pipeline._shim", "pipeline.wire", "pipeline.notices.sending")
+DOORS = (
+    *("pipeline.process", "pipeline._shim", "pipeline.wire"),
+    *("pipeline.notices.sending", "pipeline.deliveries.sending"),
+)
 
 
 @cache

@@ -1,0 +1,104 @@
+"""Where runs are delivered, as the engagement says it. Secrets are named here, and never held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pipeline.secret import Secret
+
+GIVE_UP_AFTER: Final = 14 * 86400.0
+"""Seconds for which a delivery is tried again where the engagement says nothing."""
+
+
+class Form(StrEnum):
+    """In whose words a finding is told."""
+
+    CEF = "cef"
+    ECS = "ecs"
+    OCSF = "ocsf"
+
+
+class Transport(StrEnum):
+    """How syslog travels."""
+
+    TLS = "tls"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """A server that speaks HTTP; ``path`` has no slash at its end, ``ca`` is trusted alone."""
+
+    host: str
+    port: int
+    path: str = ""
+    tls: bool = True
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One place for the findings of a run, called ``name`` within its engagement."""
+
+    name: str
+    give_up_after: float = GIVE_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syslog(Destination):
+    """A receiver of syslog; ``facility`` is its number (RFC 5424, table 1)."""
+
+    server: str
+    port: int
+    transport: Transport = Transport.TLS
+    form: Form = Form.CEF
+    facility: int = 16
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search(Destination):
+    """Elasticsearch or OpenSearch; either ``user`` and ``password``, or ``api_key``, or none."""
+
+    web: Web
+    index: str
+    form: Form = Form.ECS
+    user: str = ""
+    password: Secret | None = None
+    api_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splunk(Destination):
+    """The HTTP Event Collector of Splunk; without ``index`` the one of the token."""
+
+    web: Web
+    token: Secret
+    index: str = ""
+    form: Form = Form.ECS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Destination):
+    """Whoever takes a signed POST; ``token`` is sent as a bearer."""
+
+    web: Web
+    secret: Secret
+    token: Secret | None = None
+    form: Form = Form.ECS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefectDojo(Destination):
+    """A test of an engagement of a product, which have to be there unless a ``product_type``."""
+
+    web: Web
+    token: Secret
+    product: str
+    engagement: str
+    test: str = "portproof"
+    product_type: str = ""

@@ -1,0 +1,211 @@
+"""Send what is in the outbox of a workspace, and file what came of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Final
+
+from pipeline.assembly import assemble
+from pipeline.decide.redelivery import given_up, pause
+from pipeline.deliveries import defectdojo, search, splunk, syslog, webhook
+from pipeline.deliveries.items import Item, Outcome, digest, events_of, findings_of
+from pipeline.deliveries.round import PAUSES, Job, Send, Step, carry
+from pipeline.deliveries.settings import DefectDojo, Destination, Search, Splunk, Syslog, Webhook
+from pipeline.render.document import RunDocument
+from pipeline.store.outbox import (
+    Delivery,
+    DeliveryState,
+    advance,
+    begin,
+    deliveries,
+    end,
+    postpone,
+)
+from pipeline.store.records import RunRecord
+from pipeline.store.runs import Store
+
+PATIENCE: Final = 30.0
+"""Seconds that the end of a run gives to deliveries, in sum."""
+_UNKNOWN: Final = "the engagement does not name it any more"
+_CUT_OFF: Final = "the time was up before it was over"
+_PURGED: Final = "the evidence of the run was purged"
+
+SettingsOf = Callable[[RunRecord], Sequence[Destination]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What this depends on besides the store; tests have their own."""
+
+    wall: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = lambda: 0.0
+    host: str = ""
+    pauses: Sequence[float] = PAUSES
+
+
+def outside() -> Outside:
+    """The clocks, the chance and the name of this machine."""
+    from random import SystemRandom
+
+    return Outside(jitter=SystemRandom().random, host=os.uname().nodename)
+
+
+def due(store: Store, *, now: float | None) -> list[Delivery]:
+    """What is to be sent: all that is pending, or with ``now`` all whose time has come."""
+    return [
+        one
+        for one in deliveries(store)
+        if one.state is DeliveryState.PENDING and (now is None or one.next_attempt <= now)
+    ]
+
+
+def send_due(
+    store: Store,
+    waiting: Sequence[Delivery],
+    settings_of: SettingsOf,
+    *,
+    within: float,
+    around: Outside,
+    tell: Callable[[Delivery], None] = lambda _: None,
+) -> tuple[Delivery, ...]:
+    """Send what is ``waiting``, for so many seconds; returns where each of it stands then.
+
+    The oldest run goes first. A destination that fails is left alone for the rest of the round.
+    """
+    until = around.clock() + within
+    failed: set[tuple[str, str]] = set()
+    for run_id, group in groupby(waiting, key=lambda one: one.run_id):
+        ours = [one for one in group if (one.engagement, one.destination) not in failed]
+        if not ours or around.clock() >= until:
+            continue
+        begun = list(_jobs(store, store.run(run_id), ours, settings_of, around))
+        filing = _Filing(store, ours, {job.number: to.give_up_after for job, to in begun}, around)
+        jobs = [job for job, _ in begun]
+        carry(jobs, until=until, clock=around.clock, heard=filing.heard, pauses=around.pauses)
+        filing.cut_off(jobs)
+        for one in _now(store, ours):
+            tell(one)
+            if one.state is DeliveryState.PENDING:
+                failed.add((one.engagement, one.destination))
+    return _now(store, waiting)
+
+
+def _now(store: Store, some: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    numbers = {one.number for one in some}
+    return tuple(one for one in deliveries(store) if one.number in numbers)
+
+
+def _jobs(
+    store: Store,
+    run: RunRecord,
+    waiting: Sequence[Delivery],
+    settings_of: SettingsOf,
+    around: Outside,
+) -> Iterator[tuple[Job, Destination]]:
+    now = around.wall()
+    known = {destination.name: destination for destination in settings_of(run)}
+    document: RunDocument | None = None
+    for one in waiting:
+        destination = known.get(one.destination)
+        if destination is None or run.purged is not None:
+            why = _UNKNOWN if destination is None else _PURGED
+            end(store, one.number, one.attempts, DeliveryState.GIVEN_UP, now=now, problem=why)
+            continue
+        if document is None:
+            document = assemble(store, run)
+        items, send = _sender(destination, document, around)
+        begun = begin(
+            store,
+            one,
+            total=len(items),
+            digest=digest(items),
+            again=now + pause(one.attempts + 1, jitter=around.jitter()),
+            now=now,
+        )
+        job = Job(
+            number=one.number,
+            attempt=begun.attempts,
+            items=items,
+            send=send,
+            taken=begun.taken,
+            owed=begun.owed,
+        )
+        yield job, destination
+
+
+def _sender(
+    destination: Destination, document: RunDocument, around: Outside
+) -> tuple[tuple[Item, ...], Send]:
+    match destination:
+        case Syslog():
+            items = events_of(document, destination.form)
+            return items, partial(syslog.deliver, destination, host=around.host)
+        case Search():
+            return events_of(document, destination.form), partial(search.deliver, destination)
+        case Splunk():
+            items = events_of(document, destination.form)
+            return items, partial(splunk.deliver, destination, host=around.host)
+        case Webhook():
+            return events_of(document, destination.form), partial(_hook, destination, around.wall)
+        case DefectDojo():
+            return findings_of(document), partial(defectdojo.deliver, destination)
+        case _:
+            raise TypeError(type(destination).__name__)
+
+
+def _hook(receiver: Webhook, wall: Callable[[], float], items: Sequence[Item]) -> Outcome:
+    return webhook.deliver(receiver, items, now=wall())
+
+
+class _Filing:
+    """Files where deliveries stand, step by step."""
+
+    def __init__(
+        self,
+        store: Store,
+        waiting: Sequence[Delivery],
+        patience: Mapping[int, float],
+        around: Outside,
+    ) -> None:
+        self._store = store
+        self._filed = {one.number: one.filed for one in waiting}
+        self._patience = patience
+        self._around = around
+        self._over: set[int] = set()
+
+    def heard(self, step: Step) -> None:
+        """File a step."""
+        store, number, attempt = self._store, step.number, step.attempt
+        advance(
+            store,
+            number,
+            attempt,
+            taken=step.taken,
+            owed=step.owed,
+            refused=step.refused,
+            because=step.because,
+            problem=step.problem,
+        )
+        if not step.over:
+            return
+        self._over.add(number)
+        now = self._around.wall()
+        if not step.problem:
+            end(store, number, attempt, DeliveryState.DELIVERED, now=now)
+        elif given_up(attempt, age=now - self._filed[number], give_up_after=self._patience[number]):
+            end(store, number, attempt, DeliveryState.GIVEN_UP, now=now)
+        else:
+            wait = pause(attempt, jitter=self._around.jitter(), asked=step.wait)
+            postpone(store, number, attempt, next_attempt=now + wait)
+
+    def cut_off(self, jobs: Sequence[Job]) -> None:
+        """Say of those that are not over that the time was up."""
+        for job in jobs:
+            if job.number not in self._over:
+                postpone(self._store, job.number, job.attempt, problem=_CUT_OFF)

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
 
 if TYPE_CHECKING:
     from pipeline.decide.tuning.learned import Learned
+    from pipeline.engagement.patching import Patch
 
 
 def tune(
@@ -28,6 +29,9 @@ def tune(
         int,
         typer.Option("--runs", metavar="N", min=1, help="Look at the newest N runs with evidence."),
     ] = 20,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the proposals into the engagement.")
+    ] = False,
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Propose settings by what earlier runs lost, doubted and met; sends nothing."""
@@ -35,6 +39,8 @@ def tune(
 
     from pipeline.cli.edge import printing
     from pipeline.engagement import load
+    from pipeline.engagement.patching import apply as write
+    from pipeline.engagement.patching import patch_of
     from pipeline.errors import ExitCode
     from pipeline.learning import learned
     from pipeline.render.tuning import tuning_json
@@ -43,16 +49,21 @@ def tune(
     engagement = load(file)
     with Store(existing_database(workspace or file.parent)) as store:
         found = learned(store, engagement, newest=runs, now=time.time())
+    patch = patch_of(engagement, found.advice.proposals)
+    if apply:
+        write(patch, engagement)
     with printing():
         if output is Format.JSON:
-            print(tuning_json(found, diff="", files=(), applied=False), end="")
+            print(tuning_json(found, patch, applied=apply), end="")
         else:
-            _print(found)
-    return ExitCode.ACTION_NEEDED if found.advice.proposals else ExitCode.NOTHING_TO_DO
+            _print(found, patch, applied=apply)
+    waits = found.advice.proposals and not apply
+    return ExitCode.ACTION_NEEDED if waits else ExitCode.NOTHING_TO_DO
 
 
-def _print(found: Learned) -> None:
+def _print(found: Learned, patch: Patch, *, applied: bool) -> None:
     from pipeline.cli.looking import print_columns
+    from pipeline.render.text import visible
     from pipeline.render.tuning import heading, kept_line, proposal_lines, tables
 
     print(heading(found))
@@ -62,7 +73,14 @@ def _print(found: Learned) -> None:
     advice = found.advice
     print("\nproposals" if advice.proposals else "\nnothing is proposed")
     for number, proposal in enumerate(advice.proposals, 1):
-        print("\n".join(proposal_lines(number, proposal)))
+        print("\n".join(proposal_lines(number, proposal, patch.lines[number - 1])))
     print("\nwhat stays as it is")
     for kept in advice.kept:
         print(f"- {kept_line(kept)}")
+    if applied:
+        print()
+        for file in patch.files:
+            print(f"written: {file.path}")
+    elif patch.files:
+        print("\nthe patch, which --apply writes")
+        print(visible(patch.diff, newlines=True), end="")

@@ -12,6 +12,7 @@ YAML comes in at this door, and what leaves it is sound: :func:`load` gives an
     document   the models: the engagement;       scoping, profiles, targets, zoning: its parts
     ruling     the models of risk rules          policies   rules and whole policies of them
     loading    load()                            resolving  resolve_scope()
+    editing    values changed in a text          patching   proposals as a patch, applied
     values     what comes out, as plain frozen values
 """
 

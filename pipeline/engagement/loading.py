@@ -43,16 +43,24 @@ def load(path: Path, *, now: float | None = None) -> Engagement:
     except ValueError as problem:
         hint = "`portproof init` writes an engagement to start from"
         raise UsageError(str(problem), hint=hint) from None
+    engagement = sound(path, data)
+    if now is not None:
+        engagement.authorisation.require(now)
+    return engagement
+
+
+def sound(path: Path, data: bytes) -> Engagement:
+    """The engagement that a file at ``path`` is when it holds ``data``.
+
+    Raises :class:`EngagementError` with every mistake.
+    """
     door = Door(folder=path.parent)
     source = Source(door=door, path=path)
     try:
         document = source.validate(EngagementDocument, data)
     except Reported:
         raise EngagementError(tuple(door.mistakes)) from None
-    engagement = _engagement(document, path.absolute(), data, source)
-    if now is not None:
-        engagement.authorisation.require(now)
-    return engagement
+    return _engagement(document, path.absolute(), data, source)
 
 
 class _RiskPart(BaseModel):

@@ -13,6 +13,7 @@ from pipeline.decide.tuning.learned import Doubts, Learned, Sources, Speed
 from pipeline.decide.tuning.proposal import Change, Effect, Grounds, Kept, Proposal, span
 from pipeline.decide.tuning.shares import LEVEL, Share
 from pipeline.decide.tuning.tally import Cell, Told, network_text
+from pipeline.engagement.patching import Patch
 from pipeline.render.text import counted, duration, visible
 from pipeline.render.words import METHODS
 
@@ -133,13 +134,14 @@ def _hosts(learned: Learned) -> list[tuple[str, str]]:
     return [(str(address), ", ".join(does[address])) for address in order]
 
 
-def proposal_lines(number: int, proposal: Proposal) -> Iterator[str]:
-    """One proposal: what, why, on which grounds, to which effect."""
+def proposal_lines(number: int, proposal: Proposal, changed: Sequence[str]) -> Iterator[str]:
+    """One proposal: what, why, on which grounds, to which effect, and the lines it changes."""
     yield f"{number}. {change_text(proposal)}"
     yield f"   why: {visible(proposal.why, _LENGTH)}"
     for grounds in proposal.grounds:
         yield f"   evidence: {visible(str(grounds), _LENGTH)}"
     yield f"   effect on a run: {effect_text(proposal.effect)}"
+    yield from (f"     {visible(line, _LENGTH)}" for line in changed)
 
 
 def change_text(proposal: Proposal) -> str:
@@ -175,8 +177,8 @@ def kept_line(kept: Kept) -> str:
     return visible(f"{told}: {grounds}" if grounds else told, 2 * _LENGTH)
 
 
-def tuning_json(learned: Learned, *, diff: str, files: Sequence[str], applied: bool) -> str:
-    """The same for programs; ``diff`` is the patch, ``files`` are those that it changes."""
+def tuning_json(learned: Learned, patch: Patch, *, applied: bool) -> str:
+    """The same for programs; ``applied``: the patch was written."""
     sources = learned.sources
     document = {
         "engagement": learned.engagement,
@@ -220,7 +222,10 @@ def tuning_json(learned: Learned, *, diff: str, files: Sequence[str], applied: b
             for t in learned.troubled
         ],
         "flapping": {str(address): count for address, count in learned.flapping.items()},
-        "proposals": [_proposal(proposal) for proposal in learned.advice.proposals],
+        "proposals": [
+            _proposal(proposal) | {"lines": lines}
+            for proposal, lines in zip(learned.advice.proposals, patch.lines, strict=True)
+        ],
         "kept": [
             {
                 "key": kept.key,
@@ -230,8 +235,8 @@ def tuning_json(learned: Learned, *, diff: str, files: Sequence[str], applied: b
             }
             for kept in learned.advice.kept
         ],
-        "files": list(files),
-        "diff": diff,
+        "files": [str(file.path) for file in patch.files],
+        "diff": patch.diff,
         "applied": applied,
     }
     return json.dumps(document, indent=1) + "\n"

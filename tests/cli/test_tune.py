@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline import resources
 from pipeline.engagement import load
 from pipeline.learning import settings_now
 from pipeline.ledger import Ledger
@@ -19,6 +21,7 @@ from pipeline.model import (
     Purpose,
     RunState,
     StageName,
+    Task,
     Verdict,
     VerdictKind,
 )
@@ -78,54 +81,47 @@ FOUND = endpoints(*(f"192.0.2.{host}:{port}" for host in range(1, 6) for port in
 """Of each host the sweep hears the first two, and a second look the third."""
 
 
-def heard(
-    task_: int, purpose: Purpose, where: Iterable[Endpoint], round_: int
-) -> list[Observation]:
-    method = Method.MASSCAN_SYN if purpose is Purpose.SWEEP else Method.NMAP_SYN
+def answers(asked: Task, state: PortState, *ports: int) -> list[Observation]:
+    """The same answer of these ports on every host."""
     return [
-        replace(seen(method, where=each, purpose=purpose, round_=round_), task=task_)
-        for each in where
+        seen(asked.method, state, where=each, purpose=asked.purpose, round_=asked.round)
+        for each in FOUND
+        if each.port in ports
     ]
 
 
-def scanned(store: Store, number: int, plan: RunPlan, *, doubts: bool = True) -> None:
-    """One run, in which a third of what is open was lost, and five doubts were never settled."""
+def questions(*, doubts: bool, shaken: bool) -> Iterator[tuple[Task, list[Observation]]]:
+    """What a run asked, and what it heard."""
+    opened, silent = PortState.OPEN, PortState.FILTERED
+    at = ["192.0.2.0/28"]
+    swept = sweep(*at, ports="1-40")
+    yield swept, answers(swept, opened, 20, 21)
+    look = task(at=at, ports="22", purpose=Purpose.SECOND_LOOK, stage=StageName.DISCOVER, round_=1)
+    yield look, answers(look, opened, 22)
+    for round_ in (2, 3) if doubts else ():
+        again = task(Method.HANDSHAKE, at=at, ports="20", stage=StageName.RESCAN, round_=round_)
+        yield again, answers(again, silent, 20)
+    if shaken:
+        first = task(Method.HANDSHAKE, at=at, ports="21,22")
+        yield first, answers(first, opened, 21) + answers(first, silent, 22)
+
+
+def scanned(
+    store: Store, number: int, plan: RunPlan, *, doubts: bool = True, shaken: bool = False
+) -> None:
+    """One run, in which a third of what is open was lost, and five doubts were never settled.
+
+    If ``shaken``, half of the first handshakes with what is confirmed got no answer."""
     began = START + number * DAY
     run = store.create_run(plan, run_id=f"run-{number}", now=began)
     ledger = Ledger(store, run)
     ledger.add_batches([batch("192.0.2.0/28", ports="1-40")])
-    asked = [sweep("192.0.2.0/28", ports="1-40")]
-    look = replace(
-        task(at=["192.0.2.0/28"], ports="22", purpose=Purpose.SECOND_LOOK, round_=1),
-        stage=StageName.DISCOVER,
-    )
-    again = [
-        replace(
-            task(Method.HANDSHAKE, at=["192.0.2.0/28"], ports="20", round_=round_),
-            stage=StageName.RESCAN,
-        )
-        for round_ in (2, 3)
-    ]
-    ledger.file([*asked, look, *(again if doubts else ())])
-    swept = [each for each in FOUND if each.port != 22]
-    answers = {
-        (Purpose.SWEEP, 0): heard(1, Purpose.SWEEP, swept, 0),
-        (Purpose.SECOND_LOOK, 1): heard(2, Purpose.SECOND_LOOK, set(FOUND) - set(swept), 1),
-    }
-    for record in ledger.tasks():
-        key = record.task.purpose, record.task.round
-        doubtful = [
-            replace(seen(Method.HANDSHAKE, PortState.FILTERED, where=each, round_=key[1]))
-            for each in FOUND
-            if each.port == 20
-        ]
+    asked = list(questions(doubts=doubts, shaken=shaken))
+    ledger.file(each for each, _ in asked)
+    for record, (_, heard) in zip(ledger.tasks(), asked, strict=True):
         attempt = ledger.start(record.number, argv=("nmap",), rate=500.0, evidence="", now=began)
-        ledger.settle(
-            record.number,
-            attempt,
-            observations=answers.get(key, doubtful),
-            now=began + 60 * key[1],
-        )
+        ended = began + 60 * record.task.round
+        ledger.settle(record.number, attempt, observations=heard, now=ended)
     store.save_verdicts(run.number, map(judged, FOUND))
     store.save_comparison(run.number, max(1, run.number - 1), (), ())
     store.set_state(run.number, RunState.COMPLETE, now=began + 600)
@@ -227,3 +223,78 @@ def test_nothing_to_propose_is_0_and_no_history_2(portproof: Portproof, tmp_path
     said = portproof("tune", path)
     assert said.code == 0
     assert "nothing is proposed" in said.out
+
+
+def test_apply_writes_what_was_proposed_and_keeps_every_other_byte(
+    portproof: Portproof, history: Path
+) -> None:
+    path = history / "engagement.yml"
+    path.chmod(0o640)
+    patch = portproof("tune", path, "--format", "json").json["diff"]
+    said = portproof("tune", path, "--apply")
+    assert said.code == 0
+    assert f"written: {path}" in said.out
+    assert path.read_text() == (
+        ENGAGEMENT.replace("rate_per_host: 100", "rate_per_host: 50")
+        .replace("    - 5m\n", "    - 5m\n    - 20m\n")
+        .replace("suppress:\n", "suppress: []\n")
+        .replace('  - {endpoint: "192.0.2.3:21", reason: test host, until: 2099-01-31}\n', "")
+        + 'canaries: ["192.0.2.1:21"]\n'
+    )
+    assert path.stat().st_mode & 0o777 == 0o640
+    after = load(path)
+    assert (after.limits.rate_per_host, after.rescan_delays) == (50, (30.0, 300.0, 1200.0))
+    assert patch.startswith("--- a/engagement.yml\n+++ b/engagement.yml\n@@ ")
+    assert "-limits: {rate: 1000, rate_per_host: 100}   # as agreed\n" in patch
+    # What was proposed is done, and the runs before it do not speak for it any more.
+    again = portproof("tune", path, "--format", "json")
+    assert (again.code, again.json["proposals"], again.json["diff"]) == (0, [], "")
+
+
+def test_the_patch_is_one_that_patch_and_git_take(portproof: Portproof, history: Path) -> None:
+    path = history / "engagement.yml"
+    (history / "it.diff").write_text(portproof("tune", path, "--format", "json").json["diff"])
+    done = subprocess.run(
+        ("git", "apply", "it.diff"), cwd=history, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    by_git = path.read_text()
+    path.write_text(ENGAGEMENT)
+    portproof("tune", path, "--apply")
+    assert path.read_text() == by_git
+
+
+def test_a_profile_of_ours_is_copied_before_it_is_changed(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    path, plan = engage(tmp_path)
+    with past(tmp_path) as store:
+        for number in range(4):
+            scanned(store, number, plan, shaken=True)
+    said = portproof("tune", path, "--format", "json", "--apply")
+    proposals = {each["key"]: each for each in said.json["proposals"]}
+    assert proposals["profile.handshake_connect_timeout"]["after"] == "6s"
+    assert proposals["profile.handshake_connect_timeout"]["lines"] == [
+        "-handshake_connect_timeout: 3s",
+        "+handshake_connect_timeout: 6s",
+    ]
+    made = tmp_path / "engagement-profile.yml"
+    assert said.json["files"] == [str(made), str(path)]
+    ours = resources.read_text("configs", "profiles/balanced.yml")
+    assert made.read_text() == ours.replace("name: balanced\n", "name: balanced-tuned\n").replace(
+        "handshake_connect_timeout: 3s", "handshake_connect_timeout: 6s"
+    )
+    after = load(path)
+    assert after.profile.name == "balanced-tuned"
+    assert after.profile.handshake_connect_timeout == 6.0
+
+
+@pytest.mark.parametrize("broken", ["limits: &x {rate: 1000, rate_per_host: 100}\n", "nonsense"])
+def test_an_engagement_with_mistakes_is_not_tuned(
+    portproof: Portproof, history: Path, broken: str
+) -> None:
+    path = history / "engagement.yml"
+    path.write_text(f"{ENGAGEMENT}{broken}")
+    said = portproof("tune", path, "--apply")
+    assert said.code == 2
+    assert path.read_text() == f"{ENGAGEMENT}{broken}"

@@ -59,10 +59,14 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NoEstimate:
-    """There is no number, since it would be a guess; ``sentence`` says why to a reader."""
+    """There is no number, since it would be a guess; ``sentence`` says why to a reader.
+
+    ``both`` is the overlap that was too small.
+    """
 
     why: Why
     sentence: str
+    both: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +162,7 @@ def _no_estimate(first: int, second: int, both: int, independent: bool) -> NoEst
             Why.OVERLAP_TOO_SMALL,
             f"Both passes found {both} of the same endpoints; below {LEAST_OVERLAP} any number "
             "would be a guess.",
+            both,
         )
     return None
 

@@ -10,9 +10,10 @@ from pipeline.decide.assets import Asset, Disagreements, Listing, Stranger
 from pipeline.model import Change, ChangeKind
 from pipeline.render.deviations import deviation_text
 from pipeline.render.document import AssetsTold, RunDocument
+from pipeline.render.language import Phrases, say, word
 from pipeline.render.text import counted, listed, visible
 
-LISTINGS: Final[Mapping[Listing, str]] = MappingProxyType(
+LISTINGS: Final[Mapping[Listing, str]] = Phrases(
     {
         Listing.LISTED: "in the inventory",
         Listing.NETWORK: "only its network is in the inventory",
@@ -37,10 +38,10 @@ def asset_text(asset: Asset | None) -> str:
         return ""
     parts = [
         asset.name,
-        f"of {asset.owner}" if asset.owner else "",
+        say("of {owner}", owner=asset.owner) if asset.owner else "",
         asset.environment,
-        f"zone {asset.zone}" if asset.zone else "",
-        f"criticality {asset.criticality}" if asset.criticality else "",
+        say("zone {zone}", zone=word(asset.zone)) if asset.zone else "",
+        say("criticality {level}", level=word(asset.criticality)) if asset.criticality else "",
     ]
     told = ", ".join(visible(part, _TEXT) for part in parts if part)
     if asset.listing in KINDS or not told:

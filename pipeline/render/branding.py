@@ -6,6 +6,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.render.language import FIRST
+
 PAPERS: Final = {"light": ("#ffffff", "#f4f6f8"), "dark": ("#12181f", "#1a222b")}
 """By theme what links stand on: ``--paper`` and ``--shade`` of the style of the report."""
 LEAST: Final = 4.5
@@ -40,6 +42,8 @@ class Branding:
     link: str = ""
     link_dark: str = ""
     note: str = ""
+    language: str = FIRST
+    """The code of the language of fixed texts."""
 
     @property
     def style(self) -> str:

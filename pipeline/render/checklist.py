@@ -17,9 +17,11 @@ from pipeline.plan import EvidenceKept
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import uncovered
 from pipeline.render.document import Conduct, RunDocument
+from pipeline.render.language import Phrases, figure, say
 from pipeline.render.text import counted, listed, minute, visible
 from pipeline.render.words import OPEN_VERDICTS
 
+_ESTIMATES: Final = Phrases({"Two passes": "two passes", "A random sample": "a random sample"})
 CLOSING: Final = 15.0
 """Seconds after the close of a window in which what was stopped there may still be settled."""
 
@@ -59,16 +61,16 @@ def checklist(document: RunDocument) -> tuple[Check, ...]:
         _rates(document.conduct, sent),
         _corroboration(document),
         _asked(
-            "Answers of devices that answer for everything told apart",
+            say("Answers of devices that answer for everything told apart"),
             document,
             Purpose.CONTROL,
-            "control ports, which nobody named",
+            say("control ports, which nobody named"),
         ),
         _asked(
-            "Watched whether the scanner was blocked",
+            say("Watched whether the scanner was blocked"),
             document,
             Purpose.CANARY,
-            "canaries, which had answered before",
+            say("canaries, which had answered before"),
         ),
         _coverage(document),
         _completeness(document),
@@ -85,48 +87,63 @@ def _check(item: str, met: bool | None, fact: str) -> Check:
 
 
 def _authorisation(document: RunDocument) -> Check:
-    item = "Written authorisation"
+    item = say("Written authorisation")
     told = {name.replace("_", " ").lower(): value for name, value in document.authorisation}
     reference, digest = told.get("reference", ""), told.get("document sha-256", "")
     if digest:
         name = visible(told.get("document", ""), 120)
-        return _check(item, True, f"The document {name} was on file; its SHA-256 is {digest}.")
+        fact = say(
+            "The document {name} was on file; its SHA-256 is {digest}.", name=name, digest=digest
+        )
+        return _check(item, True, fact)
     if reference:
-        fact = f"The engagement refers to {visible(reference, 120)}, and names no document."
+        fact = say(
+            "The engagement refers to {reference}, and names no document.",
+            reference=visible(reference, 120),
+        )
         return _check(item, None, fact)
-    return _check(item, None, "No authorisation is on file.")
+    return _check(item, None, say("No authorisation is on file."))
 
 
 def _validity(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Nothing sent outside the validity of the authorisation"
+    item = say("Nothing sent outside the validity of the authorisation")
     if conduct is None:
-        return _check(item, None, "The run was imported, without an authorisation.")
+        return _check(item, None, say("The run was imported, without an authorisation."))
     late = sum(
         not conduct.authorised_from <= (r.started or 0) < conduct.authorised_until for r in sent
     )
-    until = minute(conduct.authorised_until)
-    span = f"from {minute(conduct.authorised_from)} until {until} UTC"
+    span = {
+        "begin": minute(conduct.authorised_from),
+        "end": minute(conduct.authorised_until),
+        "tasks": counted(late or len(sent), "task"),
+    }
     if late:
-        return _check(item, False, f"It was valid {span}; {counted(late, 'task')} began outside.")
-    return _check(item, True, f"It was valid {span}; all of {_tasks(sent)} began within.")
+        fact = "It was valid from {begin} until {end} UTC; {tasks} began outside."
+    else:
+        fact = "It was valid from {begin} until {end} UTC; all of {tasks} began within."
+    return _check(item, not late, say(fact, **span))
 
 
 def _scope(document: RunDocument, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Nothing sent outside the scope"
+    item = say("Nothing sent outside the scope")
     if document.imported:
-        return _check(item, None, "The run was imported; what was sent is not on file.")
+        return _check(item, None, say("The run was imported; what was sent is not on file."))
     inside = AddressSet.parse(document.scope_included) - AddressSet.parse(document.scope_excluded)
     astray = sum(not record.task.targets.addresses <= inside for record in sent)
     if astray:
-        return _check(item, False, f"{counted(astray, 'task')} asked addresses outside of it.")
-    excluded = ", and none that is excluded" if document.scope_excluded else ""
-    return _check(item, True, f"All of {_tasks(sent)} asked addresses of the scope{excluded}.")
+        fact = say("{tasks} asked addresses outside of it.", tasks=counted(astray, "task"))
+        return _check(item, False, fact)
+    if document.scope_excluded:
+        fact = "All of {tasks} asked addresses of the scope, and none that is excluded."
+    else:
+        fact = "All of {tasks} asked addresses of the scope."
+    return _check(item, True, say(fact, tasks=_tasks(sent)))
 
 
 def _schedule(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Only within the agreed windows"
+    item = say("Only within the agreed windows")
     if conduct is None or conduct.openings is None:
-        return _check(item, None, "The engagement names no windows.")
+        return _check(item, None, say("The engagement names no windows."))
     openings = conduct.openings
     astray = sum(
         not any(
@@ -136,14 +153,16 @@ def _schedule(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
         for r in sent
     )
     if astray:
-        return _check(item, False, f"{counted(astray, 'task')} ran outside of them.")
-    return _check(item, True, f"All of {_tasks(sent)} ran within them, each in its last attempt.")
+        fact = say("{tasks} ran outside of them.", tasks=counted(astray, "task"))
+        return _check(item, False, fact)
+    fact = say("All of {tasks} ran within them, each in its last attempt.", tasks=_tasks(sent))
+    return _check(item, True, fact)
 
 
 def _gentle_first(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Non-intrusive first"
+    item = say("Non-intrusive first")
     if conduct is None:
-        return _check(item, None, "The run was imported.")
+        return _check(item, None, say("The run was imported."))
     asked: dict[int, float] = {}
     for record in sent:
         if record.task.stage is not StageName.PROBE and record.ended is not None:
@@ -151,76 +170,97 @@ def _gentle_first(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Chec
             asked[batch] = min(record.ended, asked.get(batch, record.ended))
     probes = [record for record in sent if record.task.stage is StageName.PROBE]
     if not probes:
-        return _check(item, True, "No version probe was sent.")
+        return _check(item, True, say("No version probe was sent."))
     early = sum(asked.get(r.task.batch, float("inf")) > (r.started or 0) for r in probes)
     if early:
-        return _check(item, False, f"{counted(early, 'version probe')} had nothing before it.")
-    scripts = f"; scripts: {listed(conduct.scripts)}" if conduct.scripts else "; no scripts"
-    return _check(item, True, f"Every version probe came after plain questions{scripts}.")
+        fact = say("{probes} had nothing before it.", probes=counted(early, "version probe"))
+        return _check(item, False, fact)
+    if conduct.scripts:
+        fact = say(
+            "Every version probe came after plain questions; scripts: {scripts}.",
+            scripts=listed(conduct.scripts),
+        )
+    else:
+        fact = say("Every version probe came after plain questions; no scripts.")
+    return _check(item, True, fact)
 
 
 def _fragile(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Fragile ports left alone"
+    item = say("Fragile ports left alone")
     if conduct is None:
-        return _check(item, None, "The run was imported.")
+        return _check(item, None, say("The run was imported."))
     if not conduct.fragile_ports:
-        return _check(item, None, "The profile names no fragile ports.")
+        return _check(item, None, say("The profile names no fragile ports."))
     probed = sum(
         record.task.stage is StageName.PROBE and bool(record.task.ports & conduct.fragile_ports)
         for record in sent
     )
-    fact = f"Of {counted(len(conduct.fragile_ports), 'fragile port')} of the profile, "
+    told = {
+        "ports": counted(len(conduct.fragile_ports), "fragile port"),
+        "probes": counted(probed, "version probe"),
+    }
     if probed:
-        return _check(item, False, fact + f"some were in {counted(probed, 'version probe')}.")
-    return _check(item, True, fact + "none was in a version probe.")
+        fact = "Of {ports} of the profile, some were in {probes}."
+    else:
+        fact = "Of {ports} of the profile, none was in a version probe."
+    return _check(item, not probed, say(fact, **told))
 
 
 def _third_parties(document: RunDocument, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Rules of providers and third parties kept"
+    item = say("Rules of providers and third parties kept")
     known = document.third_parties
     if document.imported:
-        return _check(item, None, "The run was imported.")
+        return _check(item, None, say("The run was imported."))
     if not known.files:
-        return _check(item, None, "The engagement names no files of providers' ranges.")
+        return _check(item, None, say("The engagement names no files of providers' ranges."))
     foreign = known.foreign
     asked = sum(bool(record.task.targets.addresses & foreign) for record in sent)
     cleared = AddressSet.of(r for each in known.cleared for r in each.addresses.ranges)
-    fact = (
-        f"{counted(foreign.size, 'address', 'addresses')} of others without an acknowledged "
-        f"policy, {counted(cleared.size, 'address', 'addresses')} with one, by "
-        f"{counted(len(known.files), 'file')} of ranges; "
+    fact = say(
+        "{foreign} of others without an acknowledged policy, {cleared} with one, by {files} of "
+        "ranges;",
+        foreign=counted(foreign.size, "address", "addresses"),
+        cleared=counted(cleared.size, "address", "addresses"),
+        files=counted(len(known.files), "file"),
     )
     if asked:
-        return _check(item, False, fact + f"{counted(asked, 'task')} asked the former.")
-    return _check(item, True, fact + "none of the former was asked.")
+        more = say("{tasks} asked the former.", tasks=counted(asked, "task"))
+    else:
+        more = say("none of the former was asked.")
+    return _check(item, not asked, f"{fact} {more}")
 
 
 def _rates(conduct: Conduct | None, sent: tuple[TaskRecord, ...]) -> Check:
-    item = "Rate limits"
+    item = say("Rate limits")
     shares = [record.rate for record in sent if record.rate is not None]
     if conduct is None or not shares:
-        return _check(item, None, "No rate is on file.")
-    fact = (
-        f"The limit is {conduct.rate:,} packets per second in all and {conduct.rate_per_host:,} to "
-        f"one host; the largest share that a command was given is {max(shares):,.0f}."
+        return _check(item, None, say("No rate is on file."))
+    fact = say(
+        "The limit is {rate} packets per second in all and {per_host} to one host; the largest "
+        "share that a command was given is {share}.",
+        rate=conduct.rate,
+        per_host=conduct.rate_per_host,
+        share=figure(max(shares)),
     )
     return _check(item, max(shares) <= conduct.rate, fact)
 
 
 def _corroboration(document: RunDocument) -> Check:
-    item = "Every open port corroborated"
+    item = say("Every open port corroborated")
     opened = [f for f in document.findings if f.verdict.kind in OPEN_VERDICTS]
     if not opened:
-        return _check(item, True, "No port was open.")
+        return _check(item, True, say("No port was open."))
     confirmed = sum(f.verdict.kind is VerdictKind.CONFIRMED for f in opened)
     alone = sum(
         f.verdict.kind is not VerdictKind.CONFIRMED and len({o.method for o in f.observations}) < 2
         for f in opened
     )
-    fact = f"Of {counted(len(opened), 'open endpoint')}, {confirmed:,} are confirmed"
     if alone:
-        return _check(item, False, f"{fact}, and {alone:,} were asked by one method only.")
-    return _check(item, True, f"{fact}, and all others were asked by at least two methods.")
+        fact = "Of {open}, {n} are confirmed, and {alone} were asked by one method only."
+    else:
+        fact = "Of {open}, {n} are confirmed, and all others were asked by at least two methods."
+    told = {"open": counted(len(opened), "open endpoint"), "n": confirmed, "alone": alone}
+    return _check(item, not alone, say(fact, **told))
 
 
 def _asked(item: str, document: RunDocument, purpose: Purpose, what: str) -> Check:
@@ -230,54 +270,63 @@ def _asked(item: str, document: RunDocument, purpose: Purpose, what: str) -> Che
         if record.task.purpose is purpose and record.state is TaskState.SETTLED
     ]
     if not tasks:
-        return _check(item, None, f"No task asked {what}.")
-    return _check(item, True, f"{counted(len(tasks), 'task')} asked {what}.")
+        return _check(item, None, say("No task asked {what}.", what=what))
+    fact = say("{tasks} asked {what}.", tasks=counted(len(tasks), "task"), what=what)
+    return _check(item, True, fact)
 
 
 def _coverage(document: RunDocument) -> Check:
-    item = "Everything asked that was planned"
+    item = say("Everything asked that was planned")
     gaps = uncovered(document)
     if gaps.endpoints:
-        fact = f"{counted(gaps.endpoints, 'endpoint')} ({gaps.share}) were not asked."
+        endpoints = counted(gaps.endpoints, "endpoint")
+        fact = say("{endpoints} ({share}) were not asked.", endpoints=endpoints, share=gaps.share)
         return _check(item, False, fact)
     if gaps.given_up:
-        return _check(item, True, "Everything was asked; on some of it a tool gave up.")
-    return _check(item, True, "Everything was asked, and no tool gave up.")
+        return _check(item, True, say("Everything was asked; on some of it a tool gave up."))
+    return _check(item, True, say("Everything was asked, and no tool gave up."))
 
 
 def _completeness(document: RunDocument) -> Check:
-    item = "What was missed, estimated"
+    item = say("What was missed, estimated")
     told = completeness_told(document)
-    numbers = [each.name.lower() for each in told if each.is_number]
+    numbers = [_ESTIMATES[each.name] for each in told if each.is_number]
     if not numbers:
         return _check(item, None, told[0].sentence)
-    return _check(item, True, f"Estimated from: {listed(numbers)}.")
+    return _check(item, True, say("Estimated from: {what}.", what=listed(numbers)))
 
 
 def _logging(document: RunDocument) -> Check:
-    item = "Logged"
+    item = say("Logged")
     head = document.audit
     if head is None:
-        return _check(item, None, "The run has no record, or had not ended.")
-    fact = f"The record has {counted(head.lines, 'line')}; its SHA-256 is {head.sha256}"
-    signed = ", and its seal was to be signed." if head.signed else "; nobody signs its seal."
-    return _check(item, True, fact + signed)
+        return _check(item, None, say("The run has no record, or had not ended."))
+    if head.signed:
+        fact = "The record has {lines}; its SHA-256 is {digest}, and its seal was to be signed."
+    else:
+        fact = "The record has {lines}; its SHA-256 is {digest}; nobody signs its seal."
+    told = {"lines": counted(head.lines, "line"), "digest": head.sha256}
+    return _check(item, True, say(fact, **told))
 
 
 def _minimisation(conduct: Conduct | None) -> Check:
-    item = "Data minimised"
+    item = say("Data minimised")
     if conduct is None:
-        return _check(item, None, "The run was imported; what was kept of it is not on file.")
-    own = counted(conduct.redactions, "rule") + " of the engagement's own"
-    fact = f"Secrets are redacted by the rules of this version and {own}; evidence of the tools: "
+        return _check(item, None, say("The run was imported; what was kept of it is not on file."))
+    fact = say(
+        "Secrets are redacted by the rules of this version and {rules} of the engagement's own; "
+        "evidence of the tools:",
+        rules=counted(conduct.redactions, "rule"),
+    )
     match conduct.evidence:
         case EvidenceKept.NONE:
-            return _check(item, True, fact + "not kept.")
+            return _check(item, True, f"{fact} {say('not kept.')}")
         case EvidenceKept.REDACTED:
-            return _check(item, True, fact + "kept redacted.")
+            return _check(item, True, f"{fact} {say('kept redacted.')}")
         case EvidenceKept.RAW:
-            ends = "until it expires" if conduct.raw_expires else "without an end"
-            return _check(item, conduct.raw_expires, fact + f"kept raw, {ends}.")
+            ends = conduct.raw_expires
+            kept = say("kept raw, until it expires.") if ends else say("kept raw, without an end.")
+            return _check(item, ends, f"{fact} {kept}")
         case _:
             assert_never(conduct.evidence)
 

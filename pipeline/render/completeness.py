@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from pipeline.decide.completeness import Bound, Estimate, NoEstimate
+from pipeline.decide.completeness import LEAST_OVERLAP, Bound, Estimate, NoEstimate, Why
 from pipeline.model import RunState
 from pipeline.render.coverage import percentage
 from pipeline.render.document import RunDocument
+from pipeline.render.language import Phrases, figure, fraction, say
 from pipeline.render.text import counted
+
+_FEW: Final = Phrases({0: "none was", 1: "one was"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +34,11 @@ def completeness_told(document: RunDocument) -> tuple[Told, ...]:
     known = document.completeness
     if known is None:
         unfinished = document.state is not RunState.COMPLETE
-        why = "the run is not finished" if unfinished else "no TCP port was asked"
-        return (Told(name="Estimate", sentence=f"There is no estimate of what was missed: {why}."),)
+        if unfinished:
+            why = say("There is no estimate of what was missed: the run is not finished.")
+        else:
+            why = say("There is no estimate of what was missed: no TCP port was asked.")
+        return (Told(name="Estimate", sentence=why),)
     return _of_passes(known.passes), _of_sample(known.sample)
 
 
@@ -40,43 +47,64 @@ def completeness_sentence(document: RunDocument) -> str:
     told = completeness_told(document)
     numbers = [each.sentence for each in told if each.is_number]
     if numbers:
-        return " ".join((*numbers, "Their assumptions are in the report, under its method."))
+        return " ".join((*numbers, say("Their assumptions are in the report, under its method.")))
     if len(told) == 1:
         return told[0].sentence
-    return "There is no estimate of what was missed. " + " ".join(each.sentence for each in told)
+    none = say("There is no estimate of what was missed.")
+    return " ".join((none, *(each.sentence for each in told)))
+
+
+def _why(none: NoEstimate) -> str:
+    if none.why is Why.OVERLAP_TOO_SMALL:
+        return say(
+            "Both passes found {both} of the same endpoints; below {least} any number would be a "
+            "guess.",
+            both=none.both,
+            least=LEAST_OVERLAP,
+        )
+    return say(none.sentence)
 
 
 def _of_passes(estimate: Estimate | NoEstimate) -> Told:
     name = "Two passes"
     if isinstance(estimate, NoEstimate):
-        return Told(name=name, sentence=f"From two passes: {estimate.sentence}")
+        return Told(name=name, sentence=say("From two passes: {why}", why=_why(estimate)))
     return Told(
         name=name,
-        sentence=(
-            f"On hosts that answered, two passes found {counted(estimate.found, 'open endpoint')}, "
-            f"{estimate.both:,} of them both; by that there are about {estimate.total:,.0f} "
-            f"({_level(estimate.level)}: {estimate.low:,} to {estimate.high:,})."
+        sentence=say(
+            "On hosts that answered, two passes found {found}, {both} of them both; by that there "
+            "are about {total} ({level}: {low} to {high}).",
+            found=counted(estimate.found, "open endpoint"),
+            both=estimate.both,
+            total=figure(estimate.total),
+            level=_level(estimate.level),
+            low=estimate.low,
+            high=estimate.high,
         ),
-        assumptions=estimate.assumptions,
+        assumptions=tuple(map(say, estimate.assumptions)),
     )
 
 
 def _of_sample(bound: Bound | NoEstimate) -> Told:
     name = "A random sample"
     if isinstance(bound, NoEstimate):
-        return Told(name=name, sentence=f"From a random sample: {bound.sentence}")
-    found = {0: "none was", 1: "one was"}.get(bound.found, f"{bound.found:,} were")
+        return Told(name=name, sentence=say("From a random sample: {why}", why=_why(bound)))
+    found = say("{n} were", n=bound.found) if bound.found > 1 else _FEW[bound.found]
     return Told(
         name=name,
-        sentence=(
-            f"Of {counted(bound.negatives, 'endpoint')} that nobody called open, "
-            f"{bound.sampled:,} were drawn at random and asked again, and {found} open: at "
-            f"{_level(bound.level)} confidence no more than {bound.missed:,} are "
-            f"({percentage(bound.missed, bound.negatives)})."
+        sentence=say(
+            "Of {negatives} that nobody called open, {sampled} were drawn at random and asked "
+            "again, and {found} open: at {level} confidence no more than {missed} are ({share}).",
+            negatives=counted(bound.negatives, "endpoint"),
+            sampled=bound.sampled,
+            found=found,
+            level=_level(bound.level),
+            missed=bound.missed,
+            share=percentage(bound.missed, bound.negatives),
         ),
-        assumptions=bound.assumptions,
+        assumptions=tuple(map(say, bound.assumptions)),
     )
 
 
 def _level(level: float) -> str:
-    return f"{100 * level:g} %"
+    return fraction(f"{100 * level:g} %")

@@ -9,7 +9,8 @@ from pipeline.addresses import AddressSet
 from pipeline.model import Hole, Protocol, TaskRecord
 from pipeline.ports import LAST_PORT
 from pipeline.render.document import Gap, RunDocument
-from pipeline.render.text import counted
+from pipeline.render.language import fraction, say
+from pipeline.render.text import ports_of
 from pipeline.render.words import METHODS
 
 
@@ -73,7 +74,7 @@ def given_up(holes: Iterable[tuple[int, Hole]], tasks: Iterable[TaskRecord]) -> 
     gathered: dict[tuple[str, str, str], list[Hole]] = {}
     for number, hole in holes:
         ports = "" if hole.ports is None else str(hole.ports)
-        key = methods.get(number, f"task {number}"), hole.reason, ports
+        key = methods.get(number) or say("task {n}", n=number), hole.reason, ports
         gathered.setdefault(key, []).append(hole)
     return tuple(
         GivenUp(
@@ -92,10 +93,10 @@ def percentage(part: int, whole: int) -> str:
         return "0 %"
     share = 100 * part / whole
     if share < 0.1:
-        return "less than 0.1 %"
+        return say("less than {share}", share=fraction("0.1 %"))
     if 99.9 < share < 100:
-        return "more than 99.9 %"
-    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+        return say("more than {share}", share=fraction("99.9 %"))
+    return fraction(f"{share:.1f} %") if share < 10 else f"{share:.0f} %"
 
 
 def _beyond(document: RunDocument) -> str:
@@ -109,6 +110,6 @@ def _beyond(document: RunDocument) -> str:
         if protocol not in asked:
             parts.append(protocol.upper())
         elif count < LAST_PORT:
-            others = counted(LAST_PORT - count, f"{protocol.upper()} port")
-            parts.append(f"the other {others} of each address")
-    return " and ".join(parts)
+            others = ports_of(LAST_PORT - count, protocol)
+            parts.append(say("the other {ports} of each address", ports=others))
+    return say(" and ").join(parts)

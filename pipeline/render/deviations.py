@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from pipeline.model import Change, ChangeKind
 from pipeline.render.document import Deviations, RunDocument
+from pipeline.render.language import Phrases
 from pipeline.render.text import visible
 from pipeline.render.words import CHANGES
 
-DEVIATIONS: Final[Mapping[ChangeKind, str]] = MappingProxyType(
+DEVIATIONS: Final[Mapping[ChangeKind, str]] = Phrases(
     {
         ChangeKind.OPENED: "open, and not expected",
         ChangeKind.VERDICT_CHANGED: "neither open for certain nor closed",

@@ -20,6 +20,7 @@ from pipeline.decide.standing import network_of
 from pipeline.model import Change, Endpoint, Protocol, VerdictKind
 from pipeline.ports import PortSet
 from pipeline.render.document import Finding
+from pipeline.render.language import say
 from pipeline.render.risks import by_risk
 from pipeline.render.text import listed
 from pipeline.render.words import CHANGES, VERDICTS
@@ -68,7 +69,8 @@ class Crowd:
         first = self.hosts[0][0]
         if len(self.hosts) == 1:
             return str(first)
-        return f"{listed(network_of(first).networks())} ({len(self.hosts)} hosts)"
+        network = listed(network_of(first).networks())
+        return say("{network} ({n} hosts)", network=network, n=len(self.hosts))
 
     @property
     def alike(self) -> bool:

@@ -18,32 +18,39 @@ from pipeline.decide.facts import (
 )
 from pipeline.decide.standing import Episode, Mood, network_of
 from pipeline.model import Protocol
+from pipeline.render.language import Phrases, figure, fraction, say, say_many
 from pipeline.render.text import counted, instant, later, listed, shortened, visible
 
 _BANNER: Final = 80
 _PORTS_NAMED: Final = 3
 _HOSTS_NAMED: Final = 6
 
-DOUBTS: Final = {
-    Doubt.ANSWERS_FOR_EVERYTHING: "answering for every port",
-    Doubt.DECEIVED_US: "deceived us for a time",
-    Doubt.TURNED_US_AWAY: "turned us away for a time",
-    Doubt.DROPPED_US: "dropped us for a time",
-    Doubt.CHANGED_TOGETHER: "many ports open now and refused then",
-    Doubt.MOSTLY_OPEN: "most ports answering as if open",
-}
+DOUBTS: Final = Phrases(
+    {
+        Doubt.ANSWERS_FOR_EVERYTHING: "answering for every port",
+        Doubt.DECEIVED_US: "deceived us for a time",
+        Doubt.TURNED_US_AWAY: "turned us away for a time",
+        Doubt.DROPPED_US: "dropped us for a time",
+        Doubt.CHANGED_TOGETHER: "many ports open now and refused then",
+        Doubt.MOSTLY_OPEN: "most ports answering as if open",
+    }
+)
 """Every doubt in a few words."""
 
-_MEANWHILE: Final = {
-    Mood.SILENT: "What it kept silent about meanwhile counts for nothing",
-    Mood.REFUSING: "Neither its refusals nor its silence meanwhile count",
-    Mood.DECEIVING: "Nothing that it said meanwhile counts",
-}
-_DID: Final = {
-    Mood.SILENT: "stopped answering",
-    Mood.REFUSING: "refused on every port that had been open",
-    Mood.DECEIVING: "answered for ports that had refused before",
-}
+_MEANWHILE: Final = Phrases(
+    {
+        Mood.SILENT: "What it kept silent about meanwhile counts for nothing",
+        Mood.REFUSING: "Neither its refusals nor its silence meanwhile count",
+        Mood.DECEIVING: "Nothing that it said meanwhile counts",
+    }
+)
+_DID: Final = Phrases(
+    {
+        Mood.SILENT: "stopped answering",
+        Mood.REFUSING: "refused on every port that had been open",
+        Mood.DECEIVING: "answered for ports that had refused before",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,7 @@ def unbelieved(known: Neighbourhoods) -> tuple[Unbelieved, ...]:
     ]
     told += [
         Unbelieved(
-            title=f"{network_name(record)}: a search that missed much",
+            title=say("{network}: a search that missed much", network=network_name(record)),
             hosts=record.hosts,
             doubts=(),
             sentences=(_suspected(record),),
@@ -99,7 +106,7 @@ def _unbelieved(
     if len(records) == 1:
         sentences += host_sentences(records[0])
     else:
-        sentences.append(f"{counts_of(records)} The hosts: {named(hosts)}.")
+        sentences.append(f"{counts_of(records)} {say('The hosts: {hosts}.', hosts=named(hosts))}")
         sentences += _pretence_of(records)
         sentences += _wavering(records)
     if network is not None:
@@ -107,7 +114,11 @@ def _unbelieved(
         sentences += _gently(network)
     where = str(hosts[0])
     if len(hosts) > 1 and network is not None:
-        where = f"{counted(len(hosts), 'host')} of {network_name(network)}"
+        where = say(
+            "{hosts} of {network}",
+            hosts=counted(len(hosts), "host"),
+            network=network_name(network),
+        )
     return Unbelieved(
         title=f"{where}: {what}", hosts=hosts, doubts=doubts, sentences=tuple(sentences)
     )
@@ -120,11 +131,17 @@ def counts_of(records: Iterable[HostRecord]) -> str:
     opened = sum(len(record.opened) for record in records)
     refused = sum(record.refused for record in records)
     silent = sum(record.silent for record in records)
-    where = f" on {len(records)} hosts" if len(records) > 1 else ""
-    share = f" ({100 * opened / asked:.0f} % open)" if asked else ""
-    return (
-        f"{counted(asked, 'port')} asked{where}: {opened:,} answered as if open, {refused:,} "
-        f"refused, {silent:,} kept silent{share}."
+    where = say(" on {n} hosts", n=len(records)) if len(records) > 1 else ""
+    share = say(" ({share} % open)", share=f"{100 * opened / asked:.0f}") if asked else ""
+    return say(
+        "{ports} asked{where}: {opened} answered as if open, {refused} refused, {silent} kept "
+        "silent{share}.",
+        ports=counted(asked, "port"),
+        where=where,
+        opened=opened,
+        refused=refused,
+        silent=silent,
+        share=share,
     )
 
 
@@ -144,8 +161,15 @@ def network_sentences(record: NetworkRecord) -> tuple[str, ...]:
     """All that is known about one network."""
     suspected = (_suspected(record),) if record.suspicion is not None else ()
     return (
-        f"{counted(len(record.hosts), 'host')} answered; {counted(record.asked, 'port')} asked on "
-        f"them: {record.opened:,} open, {record.refused:,} refused, {record.silent:,} silent.",
+        say(
+            "{hosts} answered; {ports} asked on them: {opened} open, {refused} refused, {silent} "
+            "silent.",
+            hosts=counted(len(record.hosts), "host"),
+            ports=counted(record.asked, "port"),
+            opened=record.opened,
+            refused=record.refused,
+            silent=record.silent,
+        ),
         *_turns_of(record, record.hosts),
         *_searched(record),
         *suspected,
@@ -169,41 +193,47 @@ def named(hosts: Sequence[Address]) -> str:
 def _controls(record: HostRecord) -> Iterator[str]:
     controls = record.controls
     if not controls.asked:
-        yield "No control port was asked: nobody knows whether it answers for everything."
+        yield say("No control port was asked: nobody knows whether it answers for everything.")
         return
-    asked = f"Of {counted(controls.asked, 'control port')}, which nobody named,"
+    asked = counted(controls.asked, "control port")
     if controls.answers_for_everything:
-        yield (
-            f"{asked} {controls.open_} answered as if open and none refused: something answers for "
-            "every port of this host."
+        yield say(
+            "Of {asked}, which nobody named, {n} answered as if open and none refused: something "
+            "answers for every port of this host.",
+            asked=asked,
+            n=controls.open_,
         )
         return
     silent = controls.asked - controls.open_ - controls.refused
     told = [
         f"{number} {what}"
         for number, what in (
-            (controls.open_, "answered as if open"),
-            (controls.refused, "refused"),
-            (silent, "kept silent"),
+            (controls.open_, say("answered as if open")),
+            (controls.refused, say("refused")),
+            (silent, say("kept silent")),
         )
         if number
     ]
-    yield f"{asked} {listed(told)}."
+    yield say("Of {asked}, which nobody named, {told}.", asked=asked, told=listed(told))
 
 
 def _canaries(record: HostRecord) -> Iterator[str]:
     standing = record.standing
     if not standing.checks:
-        yield "It was asked no canary: whether it could be believed all the time was not watched."
+        yield say(
+            "It was asked no canary: whether it could be believed all the time was not watched."
+        )
         return
     if standing.pretends:
-        yield "A port that nobody named was open on it before the sweep began."
+        yield say("A port that nobody named was open on it before the sweep began.")
     for episode in standing.episodes:
         yield episode_sentence(episode, record)
     if not standing.episodes:
         rounds = counted(len(standing.checks), "round")
         if len(standing.checks) > 1:
-            yield f"Its canaries were asked in {rounds}, and answered as they should."
+            yield say(
+                "Its canaries were asked in {rounds}, and answered as they should.", rounds=rounds
+            )
 
 
 def episode_sentence(episode: Episode, record: HostRecord) -> str:
@@ -211,18 +241,24 @@ def episode_sentence(episode: Episode, record: HostRecord) -> str:
     bad = (c.time for c in record.standing.checks if c.time > episode.after)
     noticed = next(bad, episode.after)
     when = _when(None if episode.after == float("-inf") else episode.after, noticed)
-    told = f"{when}, it {_DID[episode.mood]}"
+    told = {"when": when, "did": _DID[episode.mood]}
     if episode.is_void:
-        return f"{told}, and did not stop: its control ports decide what it can be believed."
-    back = f", and was itself again at {later(episode.until, noticed)}" if episode.until else ""
-    never = "" if episode.until else ", and was not heard again"
-    return f"{told}{back}{never}. {_MEANWHILE[episode.mood]}."
+        return say(
+            "{when}, it {did}, and did not stop: its control ports decide what it can be believed.",
+            **told,
+        )
+    if episode.until:
+        until = later(episode.until, noticed)
+        ended = say("{when}, it {did}, and was itself again at {until}.", until=until, **told)
+    else:
+        ended = say("{when}, it {did}, and was not heard again.", **told)
+    return f"{ended} {_MEANWHILE[episode.mood]}."
 
 
 def _when(after: float | None, noticed: float) -> str:
     if after is None:
-        return f"Before {instant(noticed)}"
-    return f"Between {instant(after)} and {later(noticed, after)}"
+        return say("Before {time}", time=instant(noticed))
+    return say("Between {begin} and {end}", begin=instant(after), end=later(noticed, after))
 
 
 def _ttls(record: HostRecord) -> Iterator[str]:
@@ -231,31 +267,39 @@ def _ttls(record: HostRecord) -> Iterator[str]:
         return
     told = listed([str(ttl) for ttl in answers]), listed([str(ttl) for ttl in refusals])
     if answers == refusals and len(answers) == 1:
-        yield (
-            f"Answers and refusals arrived with the same time to live ({told[0]}): as far as that "
-            "tells, nobody nearer answers in its stead."
+        yield say(
+            "Answers and refusals arrived with the same time to live ({ttl}): as far as that "
+            "tells, nobody nearer answers in its stead.",
+            ttl=told[0],
         )
     else:
-        yield f"Its answers arrived with the time to live {told[0]}, its refusals with {told[1]}."
+        yield say(
+            "Its answers arrived with the time to live {answers}, its refusals with {refusals}.",
+            answers=told[0],
+            refusals=told[1],
+        )
 
 
 def _alike(record: HostRecord) -> Iterator[str]:
     if record.banner:
-        yield f'Every endpoint that spoke said the same: "{visible(record.banner, _BANNER)}".'
+        said = visible(record.banner, _BANNER)
+        yield say('Every endpoint that spoke said the same: "{said}".', said=said)
     if record.at_once:
-        yield (
-            f"Its {len(record.opened)} open ports answered the sweep within {AT_ONCE:g} s: "
-            "separate services hardly do that."
+        yield say(
+            "Its {n} open ports answered the sweep within {seconds} s: separate services hardly do "
+            "that.",
+            n=len(record.opened),
+            seconds=fraction(f"{AT_ONCE:g}"),
         )
 
 
 def _wavering(records: Sequence[HostRecord]) -> Iterator[str]:
     wavering = sum(r.wavering for r in records if Doubt.CHANGED_TOGETHER in r.doubts)
     if wavering:
-        yield (
-            f"{counted(wavering, 'port')} answered as if open at one time and refused at another: "
-            "a device that answers for every port now and then is likelier than so many services "
-            "that come and go."
+        yield say(
+            "{ports} answered as if open at one time and refused at another: a device that answers "
+            "for every port now and then is likelier than so many services that come and go.",
+            ports=counted(wavering, "port"),
         )
 
 
@@ -265,13 +309,14 @@ def _wavering(records: Sequence[HostRecord]) -> Iterator[str]:
 def _pretence_of(records: Sequence[HostRecord]) -> Iterator[str]:
     pretending = [r for r in records if Doubt.ANSWERS_FOR_EVERYTHING in r.doubts]
     if pretending:
-        yield (
+        yield say(
             "Ports that nobody named answer there, too: a device on the path or a catch-all "
             "answers, and which services stand behind it cannot be seen from here."
         )
     banners = {record.banner for record in records}
     if len(banners) == 1 and "" not in banners:
-        yield f'They all say the same on every port: "{visible(banners.pop(), _BANNER)}".'
+        said = visible(banners.pop(), _BANNER)
+        yield say('They all say the same on every port: "{said}".', said=said)
 
 
 def _turns_of(record: NetworkRecord, hosts: Sequence[Address]) -> Iterator[str]:
@@ -282,20 +327,27 @@ def _turns_of(record: NetworkRecord, hosts: Sequence[Address]) -> Iterator[str]:
 
 
 def _turn(turn: Turn, hosts: int) -> str:
-    when = _when(turn.after, turn.noticed)
-    told = f"{when}, {counted(hosts, 'host')} {_DID[turn.mood]}"
+    told = say(
+        "{when}, {hosts} {did}",
+        when=_when(turn.after, turn.noticed),
+        hosts=counted(hosts, "host"),
+        did=_DID[turn.mood],
+    )
     if turn.rate is not None and turn.rate_here is not None:
-        told += f", while a task asked at {turn.rate:,.0f} packets per second"
+        told += say(", while a task asked at {rate} packets per second", rate=figure(turn.rate))
         if round(turn.rate_here) < round(turn.rate):
-            told += f" ({turn.rate_here:,.0f} of them to this network)"
+            told += say(" ({rate} of them to this network)", rate=figure(turn.rate_here))
     if turn.ports and len(turn.ports) <= _PORTS_NAMED:
-        told += (
-            f". Only {'port' if len(turn.ports) == 1 else 'ports'} {turn.ports} "
-            f"{'was' if len(turn.ports) == 1 else 'were'} searched then: a trap may be tied to it"
+        told += say_many(
+            len(turn.ports),
+            ". Only port {ports} was searched then: a trap may be tied to it",
+            ". Only ports {ports} were searched then: a trap may be tied to it",
+            ports=turn.ports,
         )
     if turn.until is None:
-        return f"{told}. It was not seen to end."
-    return f"{told}. It was over at {later(turn.until, turn.noticed)}. {_MEANWHILE[turn.mood]}."
+        return f"{told}. {say('It was not seen to end.')}"
+    over = say("It was over at {time}.", time=later(turn.until, turn.noticed))
+    return f"{told}. {over} {_MEANWHILE[turn.mood]}."
 
 
 def _searched(record: NetworkRecord) -> Iterator[str]:
@@ -303,29 +355,41 @@ def _searched(record: NetworkRecord) -> Iterator[str]:
         return
     parts = []
     for search in record.searches:
-        name = "the sweep" if search.number == 0 else f"look {search.number}"
-        rate = f" at {search.rate_here:,.0f}/s" if search.rate_here is not None else ""
-        parts.append(f"{name}{rate} found {search.found:,} and missed {search.missed:,}")
-    yield f"Searches of this network: {'; '.join(parts)}."
+        name = say("the sweep") if search.number == 0 else say("look {n}", n=search.number)
+        known = search.rate_here is not None
+        parts.append(
+            say(
+                "{search}{rate} found {found} and missed {missed}",
+                search=name,
+                rate=say(" at {rate}/s", rate=figure(search.rate_here or 0)) if known else "",
+                found=search.found,
+                missed=search.missed,
+            )
+        )
+    yield say("Searches of this network: {searches}.", searches="; ".join(parts))
 
 
 def _suspected(record: NetworkRecord) -> str:
     sweep = record.searches[0]
-    missed = (
-        f"The sweep missed {sweep.missed:,} of {sweep.found + sweep.missed:,} open endpoints here, "
-        "many more than elsewhere, and later looks found them"
-    )
+    told = {"missed": sweep.missed, "all": sweep.found + sweep.missed}
     if record.suspicion is Suspicion.RATE_LIMIT:
-        return f"{missed} more slowly: a rate limit, as it seems."
-    return (
-        f"{missed} no more slowly: something seems to drop the sweep's kind of packet rather than "
-        "limit its rate."
+        return say(
+            "The sweep missed {missed} of {all} open endpoints here, many more than elsewhere, and "
+            "later looks found them more slowly: a rate limit, as it seems.",
+            **told,
+        )
+    return say(
+        "The sweep missed {missed} of {all} open endpoints here, many more than elsewhere, and "
+        "later looks found them no more slowly: something seems to drop the sweep's kind of packet "
+        "rather than limit its rate.",
+        **told,
     )
 
 
 def _gently(record: NetworkRecord) -> Iterator[str]:
     if record.gentle:
-        yield (
-            f"{counted(record.gentle, 'task')} asked this network gently, at {record.pace:g} "
-            "probes per second at most."
+        yield say(
+            "{tasks} asked this network gently, at {pace} probes per second at most.",
+            tasks=counted(record.gentle, "task"),
+            pace=fraction(f"{record.pace:g}"),
         )

@@ -20,12 +20,15 @@ from typing import Any, Final
 from pipeline.addresses import number_of
 from pipeline.model import Observation
 from pipeline.render.document import Finding
+from pipeline.render.language import figure, say, say_many, word
 from pipeline.render.risks import by_risk
 from pipeline.render.text import counted, day, listed, shortened, visible
 from pipeline.render.words import CHANGES, VERDICTS, percent, service_text
 
 _LABEL_LIMIT: Final = 96
 _NAMES: Final = 3
+_DAY: Final = 86400
+_NEVER: Final = 1 << 40
 _PLAIN: Final = 1 << 16
 """Characters up to which data stays readable in the source of the page."""
 _VERDICT_ORDER: Final = {kind: place for place, kind in enumerate(VERDICTS)}
@@ -42,8 +45,8 @@ def inventory(findings: Sequence[Finding]) -> dict[str, Any]:
         "port": [finding.verdict.endpoint.port for finding in findings],
         "confidence": [percent(finding.verdict.confidence) for finding in findings],
     }
-    for name, word in _WORD_COLUMNS.items():
-        found = [word(finding) for finding in findings]
+    for name, cell in _WORD_COLUMNS.items():
+        found = [cell(finding) for finding in findings]
         distinct = sorted(set(found))
         places = {each: place for place, each in enumerate(distinct)}
         words[name] = [text for _, text in distinct]
@@ -71,9 +74,11 @@ def embedded(findings: Sequence[Finding]) -> Embedded:
 def contents_told(findings: Sequence[Finding]) -> str:
     """``7 on 3 hosts (5 confirmed and 2 likely)``: what the table has, for who does not see it."""
     kinds = Counter(finding.verdict.kind for finding in findings)
-    told = listed([f"{kinds[kind]:,} {kind}" for kind in VERDICTS if kinds[kind]])
+    told = listed([f"{figure(kinds[kind])} {word(kind)}" for kind in VERDICTS if kinds[kind]])
     hosts = len({finding.verdict.endpoint.address for finding in findings})
-    return f"{len(findings):,} on {counted(hosts, 'host')} ({told})"
+    return say(
+        "{n} on {hosts} ({verdicts})", n=len(findings), hosts=counted(hosts, "host"), verdicts=told
+    )
 
 
 def evidence_in_short(observations: Sequence[Observation]) -> str:
@@ -81,13 +86,17 @@ def evidence_in_short(observations: Sequence[Observation]) -> str:
     told: list[str] = []
     for words, same in groupby(map(_in_short, observations)):
         times = sum(1 for _ in same)
-        told.append(words if times == 1 else f"{words} ({times} times)")
+        told.append(words if times == 1 else f"{words} ({_times(times)})")
     return ", ".join(told)
 
 
+def _times(number: int) -> str:
+    return say_many(number, "{n} time", "{n} times")
+
+
 def _in_short(observation: Observation) -> str:
-    words = f"{observation.method} {observation.state}"
-    return f"{words}: {observation.aftermath}" if observation.aftermath else words
+    words = f"{observation.method} {word(observation.state)}"
+    return f"{words}: {word(observation.aftermath)}" if observation.aftermath else words
 
 
 def _address(finding: Finding) -> _Word:
@@ -133,8 +142,9 @@ def _names(finding: Finding) -> _Word:
 
 
 def _first(finding: Finding) -> _Word:
-    told = "" if finding.first_seen is None else day(finding.first_seen)
-    return int(not told), told
+    if finding.first_seen is None:
+        return _NEVER, ""
+    return int(finding.first_seen // _DAY), day(finding.first_seen)
 
 
 _WORD_COLUMNS: Final[Mapping[str, Callable[[Finding], _Word]]] = {

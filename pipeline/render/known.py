@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 from pipeline.decide.vulnerabilities import Correlation, Gone, Known, ScanFile, Scanner
+from pipeline.render.language import Phrases, fraction, say, word
 from pipeline.render.text import counted, iso, listed, minute, shortened, visible
 
-GONE: Final[Mapping[Gone, str]] = MappingProxyType(
+GONE: Final[Mapping[Gone, str]] = Phrases(
     {
         Gone.CLOSED: "this run asked, and was refused",
         Gone.SILENT: "this run asked, and nothing answered",
@@ -24,29 +24,34 @@ _CVES: Final = 6
 
 def known_text(line: Known) -> str:
     """``critical, CVSS 9.8: Old OpenSSH (CVE-2023-38408), by Nessus and OpenVAS, since …``."""
-    score = f", CVSS {line.cvss:g}" if line.cvss is not None else ""
+    score = f", CVSS {fraction(f'{line.cvss:g}')}" if line.cvss is not None else ""
     cves = f" ({shortened(line.cves, _CVES)})" if line.cves else ""
-    by = f", by {listed([str(scanner) for scanner in line.scanners])}"
-    when = f", since {minute(line.first_seen)} UTC" if line.first_seen else ""
-    return f"{line.severity}{score}: {visible(line.title, _TEXT)}{cves}{by}{when}"
+    by = say(", by {scanners}", scanners=seen_by(line.scanners))
+    when = say(", since {time} UTC", time=minute(line.first_seen)) if line.first_seen else ""
+    return f"{word(line.severity)}{score}: {visible(line.title, _TEXT)}{cves}{by}{when}"
 
 
 def known_count(known: Sequence[Known]) -> str:
     """``3 vulnerabilities, the severest critical``."""
-    severest = f", the severest {known[0].severity}" if len(known) > 1 else f", {known[0].severity}"
-    return f"{counted(len(known), 'vulnerability', 'vulnerabilities')}{severest}"
+    count = counted(len(known), "vulnerability", "vulnerabilities")
+    severest = word(known[0].severity)
+    if len(known) == 1:
+        return f"{count}, {severest}"
+    return say(
+        "{vulnerabilities}, the severest {severity}", vulnerabilities=count, severity=severest
+    )
 
 
 def file_text(file: ScanFile) -> str:
     """``nightly.nessus (Nessus, ended 2026-11-20 04:00 UTC): 12 findings; …``."""
-    ended = f", ended {minute(file.ended)} UTC" if file.ended else ""
+    ended = say(", ended {time} UTC", time=minute(file.ended)) if file.ended else ""
     parts = [counted(file.findings, "finding")]
     if file.outside:
-        parts.append(f"{file.outside:,} about hosts that are not in this run, left out")
+        parts.append(say("{n} about hosts that are not in this run, left out", n=file.outside))
     if file.nameless:
-        parts.append(f"{file.nameless:,} about hosts known by a name alone, left out")
+        parts.append(say("{n} about hosts known by a name alone, left out", n=file.nameless))
     if file.problem:
-        parts.append(f"it is not whole ({visible(file.problem, _TEXT)})")
+        parts.append(say("it is not whole ({why})", why=visible(file.problem, _TEXT)))
     return f"{visible(file.name, 80)} ({file.scanner}{ended}): {'; '.join(parts)}"
 
 

@@ -21,6 +21,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.render.document import Event, Finding, RunDocument
+from pipeline.render.language import say, word
 from pipeline.render.pictures.course import Course, Lane, Span, merged
 from pipeline.render.pictures.funnel import Step
 from pipeline.render.pictures.heat import Heat
@@ -45,9 +46,9 @@ def funnel_steps(findings: Iterable[Finding]) -> tuple[Step, ...]:
     rest = Counter(f.verdict.kind for f in agreed if not _confirmed(f))
     confirmed = sum(map(_confirmed, agreed))
     return (
-        Step(name="Looked open", number=len(looked), ink="info", lost=_by_kind(single)),
-        Step(name="Corroborated", number=len(agreed), ink="likely", lost=_by_kind(rest)),
-        Step(name="Confirmed", number=confirmed, ink="confirmed"),
+        Step(name=say("Looked open"), number=len(looked), ink="info", lost=_by_kind(single)),
+        Step(name=say("Corroborated"), number=len(agreed), ink="likely", lost=_by_kind(rest)),
+        Step(name=say("Confirmed"), number=confirmed, ink="confirmed"),
     )
 
 
@@ -60,7 +61,7 @@ def _calling_open(finding: Finding) -> frozenset[Method]:
 
 
 def _by_kind(counts: Counter[VerdictKind]) -> tuple[tuple[str, int], ...]:
-    return tuple((kind.value, counts[kind]) for kind in VerdictKind if counts[kind])
+    return tuple((word(kind), counts[kind]) for kind in VerdictKind if counts[kind])
 
 
 def network_rows(findings: Iterable[Finding], *, at_most: int = NETWORKS) -> tuple[NetworkRow, ...]:
@@ -119,7 +120,7 @@ def heat_of(findings: Iterable[Finding], *, networks: int = NETWORKS, ports: int
         rows=(*(names[net] for net in row_place), *([others] if more_rows else [])),
         columns=(
             *(f"{port}{'' if by is Protocol.TCP else '/udp'}" for port, by in columns),
-            *(["more"] if more_columns else []),
+            *([say("more")] if more_columns else []),
         ),
         counts=tuple(map(tuple, table)),
         summed_row=more_rows,
@@ -163,7 +164,7 @@ def _timed(record: TaskRecord) -> bool:
 def _lane(stage: StageName, asked: Sequence[TaskRecord], ended: float) -> Lane:
     mine = [r for r in asked if r.task.stage is stage]
     spans = [(r.started, r.ended or ended) for r in mine if r.started is not None]
-    return Lane(name=stage.value, tasks=len(mine), spans=merged(spans))
+    return Lane(name=word(stage), tasks=len(mine), spans=merged(spans))
 
 
 def _pauses(events: Iterable[Event], asked: Sequence[TaskRecord]) -> Iterator[Span]:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide.risk import Risk
 from pipeline.decide.risk_rules import SEVERITIES, SEVERITY_PLACE, Severity
 from pipeline.model import Endpoint
 from pipeline.render.document import Finding
-from pipeline.render.text import counted, listed
+from pipeline.render.language import Phrases, figure, forms, say_many, word
+from pipeline.render.text import listed
 
-SEVERITY_MEANINGS: Final[Mapping[Severity, str]] = MappingProxyType(
+SEVERITY_MEANINGS: Final[Mapping[Severity, str]] = Phrases(
     {
         Severity.CRITICAL: "Whoever reaches it can take over the host or its data. Act today.",
         Severity.HIGH: "It is attacked often, or protects much too little. Act this week.",
@@ -28,6 +28,38 @@ SEVERITY_MEANINGS: Final[Mapping[Severity, str]] = MappingProxyType(
     }
 )
 """Every severity with its meaning, the severest first."""
+URGENCY: Final[Mapping[Severity, str]] = Phrases(
+    {
+        Severity.CRITICAL: "Critical risk",
+        Severity.HIGH: "High risk",
+        Severity.MEDIUM: "Medium risk",
+        Severity.LOW: "Low risk",
+        Severity.INFO: "Info risk",
+    }
+)
+"""How something that should be done begins."""
+_FIRST: Final = {
+    Severity.CRITICAL: forms(
+        "{n} open endpoint is a critical risk",
+        "{n} open endpoints are a critical risk",
+    ),
+    Severity.HIGH: forms(
+        "{n} open endpoint is a high risk",
+        "{n} open endpoints are a high risk",
+    ),
+    Severity.MEDIUM: forms(
+        "{n} open endpoint is a medium risk",
+        "{n} open endpoints are a medium risk",
+    ),
+    Severity.LOW: forms(
+        "{n} open endpoint is a low risk",
+        "{n} open endpoints are a low risk",
+    ),
+    Severity.INFO: forms(
+        "{n} open endpoint is a matter of information",
+        "{n} open endpoints are a matter of information",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +143,8 @@ def risk_sentence(counts: Sequence[RiskCount]) -> str:
     if not some:
         return ""
     first, *rest = some
-    article = "an" if first.severity is Severity.INFO else "a"
-    are = f"is {article}" if first.endpoints == 1 else f"are {article}"
-    word = "matter of information" if first.severity is Severity.INFO else f"{first.severity} risk"
-    parts = [f"{counted(first.endpoints, 'open endpoint')} {are} {word}"]
-    parts += [f"{count.endpoints:,} {count.severity}" for count in rest]
+    parts = [say_many(first.endpoints, *_FIRST[first.severity])]
+    parts += [f"{figure(count.endpoints)} {word(count.severity)}" for count in rest]
     return f"{', '.join(parts)}."
 
 
@@ -124,15 +153,13 @@ def assumed_sentence(findings: Iterable[Finding]) -> str:
     zones = Counter(f.risks[0].zone for f in findings if f.risks and f.risks[0].assumed)
     if not zones:
         return ""
-    if zones.total() == 1:
-        return (
-            "1 open endpoint lies in no zone of the engagement; by its address it counts as "
-            f"{next(iter(zones))}."
-        )
-    parts = [f"{zone} ({number:,})" for zone, number in sorted(zones.items())]
-    return (
-        f"{zones.total():,} open endpoints lie in no zone of the engagement; by their addresses "
-        f"they count as {listed(parts)}."
+    parts = [f"{word(zone)} ({figure(number)})" for zone, number in sorted(zones.items())]
+    return say_many(
+        zones.total(),
+        "{n} open endpoint lies in no zone of the engagement; by its address it counts as {zones}.",
+        "{n} open endpoints lie in no zone of the engagement; by their addresses they count as "
+        "{zones}.",
+        zones=word(next(iter(zones))) if zones.total() == 1 else listed(parts),
     )
 
 

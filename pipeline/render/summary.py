@@ -16,12 +16,29 @@ from pipeline.render.completeness import completeness_sentence
 from pipeline.render.coverage import Uncovered, in_question, uncovered
 from pipeline.render.document import Comparison, Finding, RunDocument
 from pipeline.render.hosts import DOUBTS
-from pipeline.render.risks import risk_counts, risk_entries, risk_sentence
+from pipeline.render.language import figure, forms, say, say_many, word
+from pipeline.render.risks import URGENCY, risk_counts, risk_entries, risk_sentence
 from pipeline.render.text import counted, duration, listed, minute, shortened
 from pipeline.render.words import DISPUTED_VERDICTS, OPEN_VERDICTS
 
 _IDLE_NAMED: Final = 8
 _RISKS_NAMED: Final = 5
+_LIKELY: Final = forms(
+    "{where} is likely open, without the full proof.",
+    "{where} are likely open, without the full proof.",
+)
+_DISPUTED: Final = forms(
+    "{where} is disputed: not open every time they were asked.",
+    "{where} are disputed: not open every time they were asked.",
+)
+_SEEMED: Final = forms(
+    "{where} only seemed to be open: something on the path answers there, not a service.",
+    "{where} only seemed to be open: something on the path answers there, not a service.",
+)
+_REFUSED: Final = forms(
+    "{where} was named or expected to be open, and refused.",
+    "{where} were named or expected to be open, and refused.",
+)
 _URGENT: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
 
 
@@ -75,33 +92,48 @@ def summarise(document: RunDocument) -> Summary:
 def on_hosts(findings: Sequence[Finding]) -> str:
     """``12 ports on 3 hosts``."""
     hosts = len({finding.verdict.endpoint.address for finding in findings})
-    return f"{counted(len(findings), 'port')} on {counted(hosts, 'host')}"
+    return say(
+        "{ports} on {hosts}", ports=counted(len(findings), "port"), hosts=counted(hosts, "host")
+    )
 
 
 def _notice(document: RunDocument) -> str:
     if document.state is RunState.COMPLETE:
         return ""
     settled = sum(record.state is TaskState.SETTLED for record in document.tasks)
-    progress = f"{settled:,} of {counted(len(document.tasks), 'planned task')} had been settled"
+    tasks = counted(len(document.tasks), "planned task")
     if document.state is RunState.RUNNING:
-        return f"This run had not ended when this report was written: {progress} so far."
-    return (
-        f"This run was cut short: {progress}. What follows is what they prove; "
-        "the rest is listed under what was not covered."
+        return say(
+            "This run had not ended when this report was written: {settled} of {tasks} had been "
+            "settled so far.",
+            settled=settled,
+            tasks=tasks,
+        )
+    return say(
+        "This run was cut short: {settled} of {tasks} had been settled. What follows is what they "
+        "prove; the rest is listed under what was not covered.",
+        settled=settled,
+        tasks=tasks,
     )
 
 
 def _scanned(document: RunDocument) -> str:
     if document.ended is None:
-        when = f"Since {minute(document.started)} UTC"
+        when = say("Since {began} UTC", began=minute(document.started))
     else:
-        took = duration(document.ended - document.started)
-        when = f"From {minute(document.started)} to {minute(document.ended)} UTC ({took})"
-    where = f", seen from {document.vantage}" if document.vantage else ""
-    return (
-        f"{when}: {counted(document.addresses, 'address', 'addresses')} with "
-        f"{counted(document.port_count, 'port')} each, "
-        f"{counted(in_question(document), 'endpoint')} in all{where}."
+        when = say(
+            "From {began} to {ended} UTC ({took})",
+            began=minute(document.started),
+            ended=minute(document.ended),
+            took=duration(document.ended - document.started),
+        )
+    return say(
+        "{when}: {addresses} with {ports} each, {endpoints} in all{where}.",
+        when=when,
+        addresses=counted(document.addresses, "address", "addresses"),
+        ports=counted(document.port_count, "port"),
+        endpoints=counted(in_question(document), "endpoint"),
+        where=say(", seen from {vantage}", vantage=document.vantage) if document.vantage else "",
     )
 
 
@@ -113,28 +145,27 @@ def _found(findings: Sequence[Finding]) -> tuple[str, ...]:
     told: list[str] = []
     if confirmed:
         told.append(
-            f"{on_hosts(confirmed)} {_are(confirmed)} confirmed open: independent methods agree, "
-            "and somebody was there after the handshake."
+            say_many(
+                len(confirmed),
+                "{where} is confirmed open: independent methods agree, and somebody was there "
+                "after the handshake.",
+                "{where} are confirmed open: independent methods agree, and somebody was there "
+                "after the handshake.",
+                where=on_hosts(confirmed),
+            )
         )
     elif likely or disputed:
-        told.append("No port is confirmed open.")
+        told.append(say("No port is confirmed open."))
     else:
-        told.append("No open port was found among those that were asked.")
-    if likely:
-        told.append(f"{on_hosts(likely)} {_are(likely)} likely open, without the full proof.")
-    if disputed:
-        told.append(
-            f"{on_hosts(disputed)} {_are(disputed)} disputed: not open every time they were asked."
-        )
-    if artefacts:
-        told.append(
-            f"{on_hosts(artefacts)} only seemed to be open: something on the path answers there, "
-            "not a service."
-        )
-    if refuted:
-        told.append(
-            f"{on_hosts(refuted)} {_were(refuted)} named or expected to be open, and refused."
-        )
+        told.append(say("No open port was found among those that were asked."))
+    for found, texts in (
+        (likely, _LIKELY),
+        (disputed, _DISPUTED),
+        (artefacts, _SEEMED),
+        (refuted, _REFUSED),
+    ):
+        if found:
+            told.append(say_many(len(found), *texts, where=on_hosts(found)))
     return tuple(told)
 
 
@@ -144,9 +175,12 @@ def _doubted(document: RunDocument) -> str:
     if not counts:
         return ""
     hosts = len({r.address for r in document.neighbourhoods.hosts if r.doubts})
-    parts = [f"{counts[doubt]:,}: {DOUBTS[doubt]}" for doubt in Doubt if counts[doubt]]
-    return (
-        f"{counted(hosts, 'host')} could not be believed, or not all the time ({'; '.join(parts)})."
+    parts = [f"{figure(counts[doubt])}: {DOUBTS[doubt]}" for doubt in Doubt if counts[doubt]]
+    return say_many(
+        hosts,
+        "{n} host could not be believed, or not all the time ({doubts}).",
+        "{n} hosts could not be believed, or not all the time ({doubts}).",
+        doubts="; ".join(parts),
     )
 
 
@@ -157,43 +191,57 @@ def _idle(document: RunDocument) -> str:
     idle = {record.address for record in hosts} - busy
     if not idle:
         return ""
-    answer = "answers" if len(idle) == 1 else "answer"
-    has = "has" if len(idle) == 1 else "have"
-    where = shortened([str(a) for a in sorted(idle, key=number_of)], _IDLE_NAMED)
-    return f"{counted(len(idle), 'host')} {answer} and {has} nothing open: {where}."
+    return say_many(
+        len(idle),
+        "{n} host answers and has nothing open: {where}.",
+        "{n} hosts answer and have nothing open: {where}.",
+        where=shortened([str(a) for a in sorted(idle, key=number_of)], _IDLE_NAMED),
+    )
 
 
 def _changed(comparison: Comparison | None) -> str:
     if comparison is None:
-        return "There is no earlier run to compare with."
-    since = f"run {comparison.against} of {minute(comparison.against_started)} UTC"
+        return say("There is no earlier run to compare with.")
+    run = {"run": comparison.against, "time": minute(comparison.against_started)}
     counts = Counter(change.kind for change in comparison.changes)
     parts = [
-        f"{counts[kind]:,} {kind.value.replace('-', ' ')}" for kind in ChangeKind if counts[kind]
+        f"{figure(counts[kind])} {word(kind).replace('-', ' ')}"
+        for kind in ChangeKind
+        if counts[kind]
     ]
-    told = f"Since {since}: {listed(parts)}." if parts else f"Nothing changed since {since}."
+    if parts:
+        told = say("Since run {run} of {time} UTC: {changes}.", changes=listed(parts), **run)
+    else:
+        told = say("Nothing changed since run {run} of {time} UTC.", **run)
     if comparison.suppressed:
-        told += f" {counted(len(comparison.suppressed), 'change')} more need not be told."
+        more = counted(len(comparison.suppressed), "change")
+        told += " " + say("{changes} more need not be told.", changes=more)
     if comparison.differences:
-        told += " The two runs were not made alike, which the section on changes explains."
+        told += " " + say(
+            "The two runs were not made alike, which the section on changes explains."
+        )
     return told
 
 
 def _missing(gaps: Uncovered) -> str:
     if gaps.nothing:
-        return "Everything that was planned was asked."
+        return say("Everything that was planned was asked.")
     parts: list[str] = []
     if gaps.endpoints:
-        are = "was" if gaps.endpoints == 1 else "were"
         parts.append(
-            f"{counted(gaps.endpoints, 'endpoint')} ({gaps.share} of the plan) {are} not asked: "
-            "nothing is known there, and nothing is said."
+            say_many(
+                gaps.endpoints,
+                "{n} endpoint ({share} of the plan) was not asked: nothing is known there, and "
+                "nothing is said.",
+                "{n} endpoints ({share} of the plan) were not asked: nothing is known there, and "
+                "nothing is said.",
+                share=gaps.share,
+            )
         )
     if gaps.given_up:
         addresses = AddressSet.of(r for given in gaps.given_up for r in given.addresses.ranges).size
-        parts.append(
-            f"On {counted(addresses, 'address', 'addresses')} a tool gave up before it was done."
-        )
+        where = counted(addresses, "address", "addresses")
+        parts.append(say("On {where} a tool gave up before it was done.", where=where))
     return " ".join(parts)
 
 
@@ -208,26 +256,35 @@ def _first(document: RunDocument, gaps: Uncovered) -> tuple[Step, ...]:
     if gaps.endpoints:
         steps.append(
             Step(
-                text=f"Decide about the {counted(gaps.endpoints, 'endpoint')} that nobody looked "
-                "at: until asked, they are unknown, not closed."
+                text=say(
+                    "Decide about the {endpoints} that nobody looked at: until asked, they are "
+                    "unknown, not closed.",
+                    endpoints=counted(gaps.endpoints, "endpoint"),
+                )
             )
         )
-    return tuple(steps) or (Step(text="Nothing: no finding of this run asks for attention."),)
+    return tuple(steps) or (Step(text=say("Nothing: no finding of this run asks for attention.")),)
 
 
 def _about_the_run(document: RunDocument) -> Iterator[Step]:
     if document.state is not RunState.COMPLETE:
-        yield Step(text="Let the run finish before relying on it: a part of it is still missing.")
+        yield Step(
+            text=say("Let the run finish before relying on it: a part of it is still missing.")
+        )
 
 
 def _about_the_first_run(document: RunDocument) -> Iterator[Step]:
     if document.comparison is None:
         confirmed = _of_kind(document.findings, VerdictKind.CONFIRMED)
         if confirmed:
-            where = f" from {document.vantage}" if document.vantage else ""
+            where = document.vantage and say(" from {vantage}", vantage=document.vantage)
             yield Step(
-                text=f"Check that every confirmed port ({len(confirmed):,}) is meant to be "
-                f"reachable{where}; the next run then tells what is new."
+                text=say(
+                    "Check that every confirmed port ({n}) is meant to be reachable{where}; the "
+                    "next run then tells what is new.",
+                    n=len(confirmed),
+                    where=where,
+                )
             )
 
 
@@ -238,45 +295,63 @@ def _about_risks(findings: Sequence[Finding]) -> Iterator[Step]:
     for entry in worst[:_RISKS_NAMED]:
         risk = entry.risk
         yield Step(
-            text=f"{risk.severity.capitalize()} risk: {risk.title}.",
+            text=f"{URGENCY[risk.severity]}: {word(risk.title)}.",
             endpoints=entry.endpoints,
             risk=risk,
         )
     if len(worst) > _RISKS_NAMED:
         rest = len(worst) - _RISKS_NAMED
-        yield Step(text=f"Then the {counted(rest, 'risk')} that follow these in the list of risks.")
+        yield Step(
+            text=say_many(
+                rest,
+                "Then the {n} risk that follow these in the list of risks.",
+                "Then the {n} risks that follow these in the list of risks.",
+            )
+        )
 
 
 def _about_changes(findings: Sequence[Finding]) -> Iterator[Step]:
     opened = _changed_to_open(findings, ChangeKind.OPENED, ChangeKind.REAPPEARED)
     if opened:
         yield Step(
-            text=f"Find out who opened {counted(len(opened), 'port')} since the last run, and "
-            "whether that was intended.",
+            text=say(
+                "Find out who opened {ports} since the last run, and whether that was intended.",
+                ports=counted(len(opened), "port"),
+            ),
             endpoints=opened,
         )
     changed = _changed_to_open(findings, ChangeKind.SERVICE_CHANGED)
     if changed:
         yield Step(
-            text=f"Find out why another service answers on {counted(len(changed), 'port')}.",
+            text=say(
+                "Find out why another service answers on {ports}.",
+                ports=counted(len(changed), "port"),
+            ),
             endpoints=changed,
         )
     gone = _changed_to(findings, ChangeKind.CLOSED, ChangeKind.NOW_FILTERED)
     if gone:
         yield Step(
-            text=f"Check that {counted(len(gone), 'port')} went away on purpose.", endpoints=gone
+            text=say("Check that {ports} went away on purpose.", ports=counted(len(gone), "port")),
+            endpoints=gone,
         )
     lost = _changed_to(findings, ChangeKind.UNREACHABLE)
     if lost:
         hosts = len({endpoint.address for endpoint in lost})
         yield Step(
-            text=f"Find out what became of {counted(hosts, 'host')}: nothing answers there now.",
+            text=say(
+                "Find out what became of {hosts}: nothing answers there now.",
+                hosts=counted(hosts, "host"),
+            ),
             endpoints=lost,
         )
     covered = _changed_to_open(findings, ChangeKind.NEWLY_COVERED)
     if covered:
         yield Step(
-            text=f"Check {counted(len(covered), 'open port')} that no earlier run had asked about.",
+            text=say(
+                "Check {ports} that no earlier run had asked about.",
+                ports=counted(len(covered), "open port"),
+            ),
             endpoints=covered,
         )
 
@@ -285,16 +360,23 @@ def _about_verdicts(findings: Sequence[Finding]) -> Iterator[Step]:
     disputed = tuple(e for kind in DISPUTED_VERDICTS for e in _of_kind(findings, kind))
     if disputed:
         yield Step(
-            text=f"Look at {counted(len(disputed), 'disputed port')} on the hosts themselves: "
-            "asking over the network did not settle them.",
+            text=say(
+                "Look at {ports} on the hosts themselves: asking over the network did not settle "
+                "them.",
+                ports=counted(len(disputed), "disputed port"),
+            ),
             endpoints=disputed,
         )
     answering = {e.address for e in _of_kind(findings, VerdictKind.ARTEFACT)}
     if answering:
-        them = "that host" if len(answering) == 1 else "those hosts"
         yield Step(
-            text=f"Find out what answers in the name of {counted(len(answering), 'host')}: "
-            f"what is open on {them} cannot all be seen from here."
+            text=say_many(
+                len(answering),
+                "Find out what answers in the name of {n} host: what is open on that host cannot "
+                "all be seen from here.",
+                "Find out what answers in the name of {n} hosts: what is open on those hosts "
+                "cannot all be seen from here.",
+            )
         )
 
 
@@ -318,11 +400,3 @@ def _changed_to_open(findings: Sequence[Finding], *kinds: ChangeKind) -> tuple[E
         and finding.change.kind in kinds
         and finding.verdict.kind in OPEN_VERDICTS
     )
-
-
-def _are(findings: Sequence[Finding]) -> str:
-    return "is" if len(findings) == 1 else "are"
-
-
-def _were(findings: Sequence[Finding]) -> str:
-    return "was" if len(findings) == 1 else "were"

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from typing import Final
 from unicodedata import category
 
+from pipeline.model import Protocol
+from pipeline.render.language import figure, say, say_many, spoken
+
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 _MARKS_IN_A_ROW: Final = 3
 
@@ -57,42 +60,46 @@ def _escape(character: str) -> str:
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 endpoint``, ``1,234 endpoints``; ``plural`` where an s is not enough."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return f"{figure(number)} {say_many(number, noun, plural or noun + 's')}"
+
+
+def ports_of(number: int, protocol: Protocol) -> str:
+    """``3 TCP ports``."""
+    return counted(number, "TCP port" if protocol is Protocol.TCP else "UDP port")
 
 
 def listed(parts: Sequence[str], last: str = "and") -> str:
     """``a, b and c``."""
     if len(parts) < 2:
         return "".join(parts)
-    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+    return f"{', '.join(parts[:-1])} {say(last)} {parts[-1]}"
 
 
 def shortened(parts: Sequence[str], at_most: int) -> str:
     """``a, b, c and 12 more``."""
     if len(parts) <= at_most:
         return listed(parts)
-    return f"{', '.join(parts[:at_most])} and {len(parts) - at_most:,} more"
+    return ", ".join(parts[:at_most]) + say(" and {n} more", n=len(parts) - at_most)
 
 
 def instant(time: float) -> str:
     """``2026-11-03 02:00:05``, UTC, for people; the second in which it was."""
-    return f"{_utc(time):%Y-%m-%d %H:%M:%S}"
+    return f"{day(time)} {_utc(time):%H:%M:%S}"
 
 
 def later(time: float, than: float) -> str:
     """An instant that stands beside an earlier one: without the day when it is the same."""
-    whole = instant(time)
-    return whole[11:] if whole[:10] == instant(than)[:10] else whole
+    return f"{_utc(time):%H:%M:%S}" if day(time) == day(than) else instant(time)
 
 
 def minute(time: float) -> str:
     """``2026-11-03 02:00``, UTC."""
-    return f"{_utc(time):%Y-%m-%d %H:%M}"
+    return f"{day(time)} {_utc(time):%H:%M}"
 
 
 def day(time: float) -> str:
     """``2026-11-03``, UTC."""
-    return f"{_utc(time):%Y-%m-%d}"
+    return _utc(time).strftime(spoken().date)
 
 
 def iso(time: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.decide.trends import RunTrend, Stays, Trends
+from pipeline.render.language import say, say_many
 from pipeline.render.text import counted, duration, iso
 
 WIDTH: Final = 720
@@ -49,25 +50,41 @@ def line(runs: Sequence[RunTrend]) -> Line | None:
 def stays_told(stays: Stays) -> tuple[str, ...]:
     """How long ports stay open, in sentences, and what of it nobody saw."""
     if not stays.periods:
-        return ("No port was ever confirmed or likely open, so there is nothing to measure.",)
+        none = say("No port was ever confirmed or likely open, so there is nothing to measure.")
+        return (none,)
     told = [
-        f"In all runs together, ports were open for {counted(stays.periods, 'period')}. "
-        f"Of these, {stays.begun_before:,} had begun before the port was first looked at, and "
-        f"{stays.still_open:,} had not ended when it was last looked at."
+        say(
+            "In all runs together, ports were open for {periods}. Of these, {before} had begun "
+            "before the port was first looked at, and {open} had not ended when it was last looked "
+            "at.",
+            periods=counted(stays.periods, "period"),
+            before=stays.begun_before,
+            open=stays.still_open,
+        )
     ]
     if stays.mean_whole is not None:
         told.append(
-            f"{counted(stays.whole, 'period')} {'was' if stays.whole == 1 else 'were'} seen from "
-            f"beginning to end: {duration(stays.mean_whole)} on average. Long periods are rarely "
-            "among them, so this is too short."
+            say_many(
+                stays.whole,
+                "{n} period was seen from beginning to end: {mean} on average. Long periods are "
+                "rarely among them, so this is too short.",
+                "{n} periods were seen from beginning to end: {mean} on average. Long periods are "
+                "rarely among them, so this is too short.",
+                mean=duration(stays.mean_whole),
+            )
         )
     if stays.mean is None:
-        told.append("No port was seen to go, so how long they stay open cannot be said.")
+        told.append(say("No port was seen to go, so how long they stay open cannot be said."))
     else:
         told.append(
-            f"With the others counted for as long as they were seen, a port stays open for "
-            f"{duration(stays.mean)} on average, if it goes as readily late as early: "
-            f"{duration(stays.open_time)} of open ports, and {counted(stays.ended, 'end')}."
+            say(
+                "With the others counted for as long as they were seen, a port stays open for "
+                "{mean} on average, if it goes as readily late as early: {time} of open ports, and "
+                "{ends}.",
+                mean=duration(stays.mean),
+                time=duration(stays.open_time),
+                ends=counted(stays.ended, "end"),
+            )
         )
     return tuple(told)
 

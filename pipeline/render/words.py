@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from enum import StrEnum
 from typing import Final
 
+from pipeline.decide.risk_rules import Concern, Criticality, Severity, Zone
 from pipeline.model import (
     Aftermath,
     ChangeKind,
     Endpoint,
     Method,
     Observation,
+    PortState,
     Purpose,
+    RunState,
     Service,
+    StageName,
     VerdictKind,
 )
+from pipeline.render.language import Phrases, say
 from pipeline.render.text import visible
 
-VERDICTS: Final[Mapping[VerdictKind, str]] = MappingProxyType(
+VERDICTS: Final[Mapping[VerdictKind, str]] = Phrases(
     {
         VerdictKind.CONFIRMED: "Open by two independent methods, and somebody was there after the "
         "handshake. Nothing speaks against it.",
@@ -34,10 +39,21 @@ VERDICTS: Final[Mapping[VerdictKind, str]] = MappingProxyType(
 )
 """Every verdict with its meaning, in the order in which a reader should care."""
 
+NAMES: Final[tuple[type[StrEnum], ...]] = (
+    *(VerdictKind, Severity, ChangeKind, RunState, PortState, StageName),
+    *(Aftermath, Zone, Criticality, Concern),
+)
+"""What has names that a report shows: each language has its own words for them."""
+FIELDS: Final = (
+    *("packets per second", "packets per second and host", "commands at once", "windows"),
+    *("reference", "signatory", "valid from", "valid until", "document", "document SHA-256"),
+)
+"""Names of particulars that come with a run."""
+
 OPEN_VERDICTS: Final = (VerdictKind.CONFIRMED, VerdictKind.LIKELY)
 DISPUTED_VERDICTS: Final = (VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED)
 
-METHODS: Final[Mapping[Method, str]] = MappingProxyType(
+METHODS: Final[Mapping[Method, str]] = Phrases(
     {
         Method.MASSCAN_SYN: "masscan SYN scan",
         Method.NMAP_SYN: "nmap SYN scan",
@@ -50,7 +66,7 @@ METHODS: Final[Mapping[Method, str]] = MappingProxyType(
     }
 )
 
-PURPOSES: Final[Mapping[Purpose, str]] = MappingProxyType(
+PURPOSES: Final[Mapping[Purpose, str]] = Phrases(
     {
         Purpose.SWEEP: "discovery",
         Purpose.NAMED: "corroboration",
@@ -65,7 +81,7 @@ PURPOSES: Final[Mapping[Purpose, str]] = MappingProxyType(
     }
 )
 
-AFTERMATHS: Final[Mapping[Aftermath, str]] = MappingProxyType(
+AFTERMATHS: Final[Mapping[Aftermath, str]] = Phrases(
     {
         Aftermath.DATA: "the service spoke",
         Aftermath.CLOSED: "the connection was ended in good order, without a word",
@@ -77,7 +93,7 @@ AFTERMATHS: Final[Mapping[Aftermath, str]] = MappingProxyType(
     }
 )
 
-CHANGES: Final[Mapping[ChangeKind, str]] = MappingProxyType(
+CHANGES: Final[Mapping[ChangeKind, str]] = Phrases(
     {
         ChangeKind.OPENED: "Open now, and not before.",
         ChangeKind.REAPPEARED: "Open again, after it had been gone in an earlier run.",
@@ -103,7 +119,7 @@ def service_text(service: Service | None, limit: int) -> str:
     """What the service is called; ``(by port)`` where only the port number suggests it."""
     if service is None or not service.label:
         return ""
-    guessed = " (by port)" if service.method == "table" else ""
+    guessed = f" {say('(by port)')}" if service.method == "table" else ""
     return visible(service.label, limit) + guessed
 
 
@@ -124,7 +140,7 @@ def confidence_text(confidence: float) -> str:
 def round_name(observation: Observation) -> str:
     """Why this observation was made: ``discovery``, ``corroboration``, ``re-scan 2``."""
     if observation.purpose is Purpose.NAMED and observation.round > 1:
-        return f"re-scan {observation.round - 1}"
+        return say("re-scan {n}", n=observation.round - 1)
     return PURPOSES[observation.purpose]
 
 
@@ -138,5 +154,6 @@ def facts(observation: Observation, banner_limit: int) -> tuple[str, ...]:
     # What nmap looks up by the number of a port is no recognition, and of a closed port nonsense.
     probed = observation.service is not None and observation.service.method == "probed"
     if probed and observation.service is not None and observation.service.label:
-        parts.append(f"recognised as {visible(observation.service.label, banner_limit)}")
+        label = visible(observation.service.label, banner_limit)
+        parts.append(say("recognised as {service}", service=label))
     return tuple(parts)

@@ -1,21 +1,21 @@
-"use strict";
-
 /* The endpoints of the inventory: columns of numbers that are searched and sorted as such. */
 
 const COLUMNS = [
-  { name: "address", title: "Address", filter: "text", width: 9.5 },
-  { name: "port", title: "Port", filter: "ports", width: 5.25, numeric: true },
-  { name: "verdict", title: "Verdict", filter: "choice", width: 8.25 },
-  { name: "risk", title: "Risk", filter: "choice", width: 7 },
-  { name: "service", title: "Service", filter: "text", width: 15 },
-  { name: "confidence", title: "Confidence", filter: "least", width: 7, numeric: true },
-  { name: "reason", title: "Reason", filter: "choice", width: 13 },
-  { name: "change", title: "Change", filter: "choice", width: 9.5 },
-  { name: "protocol", title: "Protocol", filter: "choice", width: 5.5 },
-  { name: "names", title: "Names", filter: "text", width: 15 },
-  { name: "first", title: "First seen", filter: "text", width: 7.5 },
-  { name: "evidence", title: "Evidence", filter: "text", width: 34 },
+  { name: "address", title: said("Address"), filter: "text", width: 9.5 },
+  { name: "port", title: said("Port"), filter: "ports", width: 5.25, numeric: true },
+  { name: "verdict", title: said("Verdict"), filter: "choice", width: 8.25 },
+  { name: "risk", title: said("Risk"), filter: "choice", width: 7 },
+  { name: "service", title: said("Service"), filter: "text", width: 15 },
+  { name: "confidence", title: said("Confidence"), filter: "least", width: 7, numeric: true },
+  { name: "reason", title: said("Reason"), filter: "choice", width: 13 },
+  { name: "change", title: said("Change"), filter: "choice", width: 9.5 },
+  { name: "protocol", title: said("Protocol"), filter: "choice", width: 5.5 },
+  { name: "names", title: said("Names"), filter: "text", width: 15 },
+  { name: "first", title: said("First seen"), filter: "text", width: 7.5 },
+  { name: "evidence", title: said("Evidence"), filter: "text", width: 34 },
 ];
+/* Columns whose words are names of ours. */
+const NAMED = ["verdict", "risk", "change"];
 const MOST_PORTS = 65536;
 const PER_CENT = 101;
 
@@ -50,13 +50,15 @@ are accepted in it. So a text is looked for once in each distinct word, and in n
 class Endpoints {
   constructor(data) {
     this.count = data.rows;
-    this.words = data.words;
+    this.names = data.words;
+    this.words = { ...data.words };
+    for (const name of NAMED) this.words[name] = data.words[name].map((word) => said(word));
     this.columns = {};
     for (const [name, values] of Object.entries(data.columns)) {
       this.columns[name] = Uint32Array.from(values);
     }
     this.lowered = {};
-    for (const [name, words] of Object.entries(data.words)) {
+    for (const [name, words] of Object.entries(this.words)) {
       this.lowered[name] = words.map((word) => word.toLowerCase());
     }
     this.sort(null, false);
@@ -67,6 +69,11 @@ class Endpoints {
     const value = this.columns[name][row];
     if (name === "confidence") return value === 100 ? ">99 %" : `${value} %`;
     return name === "port" ? String(value) : this.words[name][value];
+  }
+
+  /* The same as the page calls it in links and classes. */
+  name(column, row) {
+    return this.names[column][this.columns[column][row]];
   }
 
   isEmpty(name) {
@@ -189,10 +196,6 @@ function element(name, attributes = {}, text = "") {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.textContent = text;
   return made;
-}
-
-function counted(number) {
-  return number.toLocaleString("en");
 }
 
 /* Put a text into the clipboard; false when the browser does not allow it. */

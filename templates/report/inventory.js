@@ -75,7 +75,7 @@ class Inventory {
 
   markAll() {
     const cell = element("th", { scope: "col", role: "columnheader" });
-    this.all = element("input", { type: "checkbox", "aria-label": "Select all rows that match" });
+    this.all = element("input", { type: "checkbox", "aria-label": said("Select all rows that match") });
     this.all.addEventListener("change", () => this.mark(this.rows, this.all.checked));
     cell.append(this.all);
     return cell;
@@ -97,16 +97,16 @@ class Inventory {
   }
 
   filter(column) {
-    const label = `Filter by ${column.title.toLowerCase()}`;
+    const label = said("Filter by {column}", { column: column.title });
     let control;
     if (column.filter === "choice") {
       control = element("select", { "aria-label": label });
-      control.append(element("option", { value: "" }, "all"));
+      control.append(element("option", { value: "" }, said("all")));
       this.endpoints.words[column.name].forEach((word, place) => {
-        control.append(element("option", { value: place }, word || "none"));
+        control.append(element("option", { value: place }, word || said("none")));
       });
     } else {
-      const hints = { ports: "22,80-90", least: "at least, %", text: "" };
+      const hints = { ports: "22,80-90", least: said("at least, %"), text: "" };
       control = element("input", { "aria-label": label, placeholder: hints[column.filter], autocomplete: "off", spellcheck: "false" });
     }
     control.addEventListener("input", () => this.update());
@@ -186,9 +186,9 @@ class Inventory {
 
   tell() {
     const marked = this.chosen(false).length;
-    const parts = [`${counted(this.rows.length)} of ${counted(this.endpoints.count)}`];
-    if (marked) parts.push(`${counted(marked)} selected`);
-    if (this.rows.length > MOST_ROWS) parts.push(`the first ${counted(MOST_ROWS)} shown`);
+    const parts = [said("{n} of {all}", { n: counted(this.rows.length), all: counted(this.endpoints.count) })];
+    if (marked) parts.push(said("{n} selected", { n: counted(marked) }));
+    if (this.rows.length > MOST_ROWS) parts.push(said("the first {n} shown", { n: counted(MOST_ROWS) }));
     this.status.textContent = parts.join(", ");
     this.all.checked = marked > 0 && marked === this.rows.length;
     this.all.indeterminate = marked > 0 && !this.all.checked;
@@ -225,7 +225,7 @@ class Inventory {
 
   nothing() {
     const line = element("tr", { "aria-rowindex": HEAD_ROWS + 1 });
-    line.append(element("td", { role: "gridcell", colspan: this.shown.length + 1, class: "none" }, "No endpoint matches."));
+    line.append(element("td", { role: "gridcell", colspan: this.shown.length + 1, class: "none" }, said("No endpoint matches.")));
     return line;
   }
 
@@ -241,7 +241,7 @@ class Inventory {
 
   markCell(row, marked) {
     const cell = element("td", { role: "gridcell", class: "mark", tabindex: -1 });
-    const box = element("input", { type: "checkbox", tabindex: -1, "aria-label": `Select ${this.endpoints.endpoint(row)}` });
+    const box = element("input", { type: "checkbox", tabindex: -1, "aria-label": said("Select {endpoint}", { endpoint: this.endpoints.endpoint(row) }) });
     box.checked = marked;
     cell.append(box);
     return cell;
@@ -252,11 +252,11 @@ class Inventory {
     const cell = element("td", { role: "gridcell", tabindex: -1, class: column.numeric ? `${column.name} numeric` : column.name });
     const entry = column.name === "address" && this.entry(row);
     if (column.name === "verdict" && text) {
-      cell.append(element("span", { class: `chip ${text}` }, text));
+      cell.append(element("span", { class: `chip ${this.endpoints.name("verdict", row)}` }, text));
     } else if (column.name === "risk" && text) {
-      cell.append(element("span", { class: `chip severity ${text}` }, text));
+      cell.append(element("span", { class: `chip severity ${this.endpoints.name("risk", row)}` }, text));
     } else if (column.name === "port") {
-      cell.append(element("a", { href: `#row-${this.endpoints.anchor(row)}`, tabindex: -1, title: "Link to this row" }, text));
+      cell.append(element("a", { href: `#row-${this.endpoints.anchor(row)}`, tabindex: -1, title: said("Link to this row") }, text));
     } else if (entry) {
       cell.append(element("a", { href: `#${entry}`, tabindex: -1 }, text));
     } else {
@@ -268,7 +268,7 @@ class Inventory {
 
   /* The anchor of the row's entry among the findings, its own or its host's; or undefined. */
   entry(row) {
-    const [address, protocol, verdict] = ["address", "protocol", "verdict"].map((name) => this.endpoints.text(name, row));
+    const [address, protocol, verdict] = ["address", "protocol", "verdict"].map((name) => this.endpoints.name(name, row));
     return [this.endpoints.anchor(row), `${address}-${protocol}-${verdict}`].find((anchor) => document.getElementById(anchor));
   }
 
@@ -288,13 +288,15 @@ class Inventory {
   copy() {
     const rows = this.chosen();
     const done = copied(this.endpoints.tabbed(rows, this.shown));
-    this.status.textContent = done ? `${counted(rows.length)} copied` : "This browser does not let the page copy; save the rows as CSV instead.";
+    this.status.textContent = done
+      ? said("{n} copied", { n: counted(rows.length) })
+      : said("This browser does not let the page copy; save the rows as CSV instead.");
   }
 
   save() {
     const rows = this.chosen();
     saved("endpoints.csv", this.endpoints.csv(rows, this.shown));
-    this.status.textContent = `${counted(rows.length)} saved as CSV`;
+    this.status.textContent = said("{n} saved as CSV", { n: counted(rows.length) });
   }
 
   /* --- moving about --- */
@@ -377,7 +379,7 @@ class Inventory {
     const row = this.endpoints.find(anchor);
     document.getElementById("inventory").scrollIntoView();
     if (row < 0) {
-      this.status.textContent = `${anchor} has no verdict in this run.`;
+      this.status.textContent = said("{anchor} has no verdict in this run.", { anchor });
       return;
     }
     this.target = row;

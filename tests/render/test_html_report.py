@@ -147,13 +147,13 @@ def test_the_page_has_landmarks_a_skip_link_and_scopes_on_all_table_headers() ->
 
 
 def test_a_template_that_names_what_does_not_exist_fails_loudly() -> None:
-    template = html_renderer._environment().from_string("{{ document.misspelt }}")
+    template = environment().from_string("{{ document.misspelt }}")
     with pytest.raises(UndefinedError, match="misspelt"):
         template.render(document=documents.EMPTY)
 
 
 def test_what_a_template_forgets_to_treat_is_made_visible_and_escaped_all_the_same() -> None:
-    template = html_renderer._environment().from_string("{{ text }}|{{ text|cut(3) }}")
+    template = environment().from_string("{{ text }}|{{ text|cut(3) }}")
     assert template.render(text="<\x1b>") == "&lt;\\x1b&gt;|&lt;… (+2 characters)"
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from pipeline.render.language import figure, say
 from pipeline.render.pictures.svg import INKS, Picture, block, drawing, label, number, rule
 from pipeline.render.text import counted, duration, minute
 
@@ -74,9 +75,9 @@ def rates(course: Course) -> list[float]:
 
 def run_course(course: Course) -> Picture:
     """A lane for each stage, one for pauses, and the rate below, against its limit."""
-    title = "The course of this run"
+    title = say("The course of this run")
     if not any(lane.spans for lane in course.lanes) or course.ended <= course.began:
-        told = "Nothing was sent, so there is no course to show."
+        told = say("Nothing was sent, so there is no course to show.")
         nothing = label(4, 20, told, ink="soft", width=WIDTH)
         return drawing("course", title, [told], WIDTH, 30, [nothing])
     lanes = [lane for lane in course.lanes if lane.spans]
@@ -102,14 +103,19 @@ def _lanes(course: Course, lanes: Sequence[Lane]) -> Iterator[Markup]:
     apart = (course.ended - course.began) / (RIGHT - LEFT)
     rows = [(lane.name, lane.spans, "confirmed") for lane in lanes]
     if course.pauses:
-        rows.append(("paused", course.pauses, "transient"))
+        rows.append((say("paused"), course.pauses, "transient"))
     for place, (name, spans, ink) in enumerate(rows):
         y = 8 + place * ROW
         yield label(LEFT - 10, y + 13, name, anchor="end", width=LEFT - 10)
         yield rule(LEFT, y + ROW - 3, RIGHT, y + ROW - 3)
         for start, end in merged(spans, apart):
             x = _x(course, start)
-            told = f"{name}: {duration(end - start)} from {minute(start)}"
+            told = say(
+                "{name}: {time} from {begin}",
+                name=name,
+                time=duration(end - start),
+                begin=minute(start),
+            )
             yield block(x, y + 2, max(1.0, _x(course, end) - x), ROW - 7, ink, told)
 
 
@@ -131,23 +137,32 @@ def _rate(course: Course, top: float) -> Iterator[Markup]:
     if course.limit is not None:
         line = bottom - RATE * course.limit / most
         yield rule(LEFT, line, RIGHT, line, ink="gap", dash="6 4")
-        yield label(LEFT - 10, line + 4, f"{course.limit:,}/s", ink="gap", anchor="end", width=98)
+        yield label(
+            LEFT - 10, line + 4, f"{figure(course.limit)}/s", ink="gap", anchor="end", width=98
+        )
 
 
 def _words(course: Course, lanes: Sequence[Lane]) -> Iterator[str]:
-    yield f"The run took {duration(course.ended - course.began)}."
+    yield say("The run took {time}.", time=duration(course.ended - course.began))
     for lane in lanes:
         asked = sum(end - start for start, end in lane.spans)
-        yield f"{lane.name.capitalize()} asked {counted(lane.tasks, 'task')} in {duration(asked)}."
+        yield say(
+            "{stage} asked {tasks} in {time}.",
+            stage=lane.name[:1].upper() + lane.name[1:],
+            tasks=counted(lane.tasks, "task"),
+            time=duration(asked),
+        )
     if course.pauses:
         paused = sum(end - start for start, end in course.pauses)
         times = counted(len(course.pauses), "time")
-        yield f"It paused {times}, for {duration(paused)} in all."
+        yield say("It paused {times}, for {time} in all.", times=times, time=duration(paused))
     if course.shares:
         most = max(rates(course))
-        limit = f", of {course.limit:,} that are allowed" if course.limit is not None else ""
-        yield (
-            f"The shares of the rate given to commands came to {most:,.0f} packets per second at "
-            f"most{limit}, each time taken over {duration((course.ended - course.began) / BUCKETS)}"
-            "."
+        known = course.limit is not None
+        yield say(
+            "The shares of the rate given to commands came to {most} packets per second at "
+            "most{limit}, each time taken over {time}.",
+            most=figure(most),
+            limit=say(", of {n} that are allowed", n=course.limit) if known else "",
+            time=duration((course.ended - course.began) / BUCKETS),
         )

@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from pipeline.render.language import figure, say
 from pipeline.render.pictures.svg import LEAST, Picture, block, drawing, label
 from pipeline.render.text import counted
 
@@ -33,15 +34,16 @@ def funnel(steps: Sequence[Step]) -> Picture:
     """Centred bars, as wide as there are endpoints."""
     most = max((step.number for step in steps), default=0)
     words = [
-        f"{step.name}: {counted(step.number, 'endpoint')}{_lost(step, '. Of these, ', '.')}"
+        f"{step.name}: {counted(step.number, 'endpoint')}."
+        + (say(" Of these, {lost} went no further.", lost=_lost(step)) if step.lost else "")
         for step in steps
     ]
     if not most:
-        words = ["No endpoint ever looked open, so there is nothing to narrow down."]
+        words = [say("No endpoint ever looked open, so there is nothing to narrow down.")]
     height = STEP * len(steps) if most else 30
     return drawing(
         "funnel",
-        "From what looked open to what is confirmed",
+        say("From what looked open to what is confirmed"),
         words,
         WIDTH,
         height,
@@ -53,14 +55,13 @@ def _bars(steps: Sequence[Step], most: int) -> Iterator[Markup]:
     for place, step in enumerate(steps):
         top = place * STEP
         wide = max((RIGHT - LEFT) * step.number / most, LEAST if step.number else 0)
-        yield label(LEFT, top + 15, f"{step.name}: {step.number:,}")
-        yield block(LEFT, top + 22, wide, BAR, step.ink, f"{step.name}: {step.number:,}")
+        name = f"{step.name}: {figure(step.number)}"
+        yield label(LEFT, top + 15, name)
+        yield block(LEFT, top + 22, wide, BAR, step.ink, name)
         if step.lost:
-            yield label(RIGHT, top + 15, _lost(step, "", ""), ink="soft", anchor="end", width=360)
+            lost = say("no further: {lost}", lost=_lost(step))
+            yield label(RIGHT, top + 15, lost, ink="soft", anchor="end", width=360)
 
 
-def _lost(step: Step, before: str, after: str) -> str:
-    if not step.lost:
-        return after
-    told = ", ".join(f"{number:,} {name}" for name, number in step.lost)
-    return f"{before}{told} went no further{after}" if before else f"no further: {told}"
+def _lost(step: Step) -> str:
+    return ", ".join(f"{figure(number)} {name}" for name, number in step.lost)

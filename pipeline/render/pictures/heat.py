@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from pipeline.render.language import figure, say
 from pipeline.render.pictures.svg import INKS, Picture, drawing, label, number
 from pipeline.render.text import counted, listed
 
@@ -43,9 +44,9 @@ def level(count: int, most: int) -> int:
 
 def heat_map(heat: Heat) -> Picture:
     """A cell for each port and network, with its number in it."""
-    title = "Open ports by network"
+    title = say("Open ports by network")
     if not any(map(any, heat.counts)):
-        told = "No port is open, so there is nothing to map."
+        told = say("No port is open, so there is nothing to map.")
         nothing = label(4, 20, told, ink="soft", width=460)
         return drawing("heat", title, [told], 480, 30, [nothing])
     width = max(300, LEFT + CELL * len(heat.columns) + 4)
@@ -88,7 +89,7 @@ def _cell(x: float, y: float, count: int, shade: int) -> Markup:
         number(y + 18),
         shade,
         "#ffffff" if shade >= LEVELS - 1 else INKS["ink"],
-        f"{count:,}" if count < 10_000 else f"{count // 1000}k",
+        figure(count) if count < 10_000 else f"{count // 1000}k",
     )
     return made + text
 
@@ -96,6 +97,8 @@ def _cell(x: float, y: float, count: int, shade: int) -> Markup:
 def _words(heat: Heat) -> Iterator[str]:
     for name, counts in zip(heat.rows, heat.counts, strict=True):
         told = [
-            f"{port}: {count:,}" for port, count in zip(heat.columns, counts, strict=True) if count
+            f"{port}: {figure(count)}"
+            for port, count in zip(heat.columns, counts, strict=True)
+            if count
         ]
         yield f"{name}: {counted(sum(counts), 'open endpoint')} ({listed(told)})."

@@ -13,6 +13,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from pipeline.render.language import Phrases, say
 from pipeline.render.pictures.svg import INKS, label, number, rule
 from pipeline.render.text import counted, duration, visible
 
@@ -26,6 +27,7 @@ REFUSED: Final = "refused"
 SILENT: Final = "silent"
 _ANSWERS: Final = (OPEN, REFUSED, SILENT)
 _HALF: Final = 4
+_HEARD: Final = Phrases({OPEN: "open", REFUSED: "refused", SILENT: "silent"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +65,10 @@ def _sequence(row: LookRow) -> str:
             groups[-1] = (answer, groups[-1][1] + 1)
         else:
             groups.append((answer, 1))
-    named = [f"{answer} {counted(n, 'time')}" if n > 1 else answer for answer, n in groups]
+    named = [_HEARD[answer] + (f" {counted(n, 'time')}" if n > 1 else "") for answer, n in groups]
     if len(named) > 8:
-        return f"{', then '.join(named[:7])}, then {len(named) - 7} more turns"
-    return ", then ".join(named)
+        named = [*named[:7], say("{n} more turns", n=len(named) - 7)]
+    return say(", then ").join(named)
 
 
 def place(time: float, first: float, last: float) -> float:
@@ -88,8 +90,10 @@ def _parts(rows: Sequence[LookRow], first: float, last: float) -> Iterator[Marku
                 drawn.add(spot)
                 yield _mark(spot[0], y, answer)
     bottom = ROW * len(rows) + 14
-    yield label(LEFT, bottom, "first answer", ink="soft")
-    yield label(RIGHT, bottom, f"{duration(last - first)} later", ink="soft", anchor="end")
+    yield label(LEFT, bottom, say("first answer"), ink="soft")
+    yield label(
+        RIGHT, bottom, say("{time} later", time=duration(last - first)), ink="soft", anchor="end"
+    )
 
 
 def _mark(x: float, y: float, answer: str) -> Markup:

@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from pipeline.render.language import figure, say
 from pipeline.render.pictures.svg import Picture, block, drawing, label, rule
 from pipeline.render.text import counted, minute
 
@@ -34,15 +35,20 @@ class Turnover:
 
 def opens_and_closes(runs: Sequence[Turnover]) -> Picture:
     """All runs at equal distances, the oldest first, to one scale up and down."""
-    title = "What opened and what went, run by run"
+    title = say("What opened and what went, run by run")
     shown = runs[-RUNS:]
     if len(shown) < 2:
-        told = "There is only one run, so nothing has opened or gone since."
+        told = say("There is only one run, so nothing has opened or gone since.")
         nothing = label(4, 20, told, ink="soft", width=WIDTH)
         return drawing("openings", title, [told], WIDTH, 30, [nothing])
     words = [
-        f"{minute(run.started)}: {counted(run.opened, 'endpoint')} opened, "
-        f"{run.first_looked_at:,} first looked at, {run.gone:,} gone."
+        say(
+            "{time}: {opened} opened, {looked} first looked at, {gone} gone.",
+            time=minute(run.started),
+            opened=counted(run.opened, "endpoint"),
+            looked=run.first_looked_at,
+            gone=run.gone,
+        )
         for run in shown
     ]
     return drawing("openings", title, words, WIDTH, HEIGHT, _bars(shown))
@@ -52,26 +58,30 @@ def _bars(runs: Sequence[Turnover]) -> Iterator[Markup]:
     most = max(1, *(max(run.opened + run.first_looked_at, run.gone) for run in runs))
     apart = (RIGHT - LEFT) / len(runs)
     wide = min(WIDEST, apart * 0.7)
-    yield label(LEFT - 8, MIDDLE - REACH + 10, f"+{most:,}", ink="soft", anchor="end")
+    yield label(LEFT - 8, MIDDLE - REACH + 10, f"+{figure(most)}", ink="soft", anchor="end")
     yield label(LEFT - 8, MIDDLE + 4, "0", ink="soft", anchor="end")
-    yield label(LEFT - 8, MIDDLE + REACH, f"-{most:,}", ink="soft", anchor="end")
+    yield label(LEFT - 8, MIDDLE + REACH, f"-{figure(most)}", ink="soft", anchor="end")
     for place, run in enumerate(runs):
         x = LEFT + apart * (place + 0.5) - wide / 2
         up, first, down = (REACH * n / most for n in (run.opened, run.first_looked_at, run.gone))
         when = minute(run.started)
         if run.opened:
-            yield block(x, MIDDLE - up, wide, up, "changed", f"{when}: {run.opened:,} opened")
+            yield block(x, MIDDLE - up, wide, up, "changed", _told(when, run.opened, say("opened")))
         if run.first_looked_at:
-            told = f"{when}: {run.first_looked_at:,} first looked at"
+            told = _told(when, run.first_looked_at, say("first looked at"))
             yield block(x, MIDDLE - up - first, wide, first, "info", told)
         if run.gone:
-            yield block(x, MIDDLE, wide, down, "gap", f"{when}: {run.gone:,} gone")
+            yield block(x, MIDDLE, wide, down, "gap", _told(when, run.gone, say("gone")))
     yield rule(LEFT, MIDDLE, RIGHT, MIDDLE, ink="soft")
     yield label(LEFT, HEIGHT - 6, minute(runs[0].started), ink="soft")
     yield label(RIGHT, HEIGHT - 6, minute(runs[-1].started), ink="soft", anchor="end")
     for place, (ink, name) in enumerate(
-        (("changed", "opened"), ("info", "first looked at"), ("gap", "gone"))
+        (("changed", say("opened")), ("info", say("first looked at")), ("gap", say("gone")))
     ):
         x = LEFT + place * 130
         yield block(x, 4, 11, 11, ink)
         yield label(x + 16, 14, name, ink="soft")
+
+
+def _told(when: str, number: int, what: str) -> str:
+    return f"{when}: {figure(number)} {what}"

@@ -1,0 +1,183 @@
+"""How a report becomes a page: Jinja with the filters and the words that templates of ours use.
+
+Every value passes :func:`~pipeline.render.text.visible` and Jinja's escaping on its way out,
+whatever a template forgets; only fixed texts of ours may have elements in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from pipeline.render.assets import LISTINGS, asset_text, source_notes, sources_text
+from pipeline.render.checklist import standings
+from pipeline.render.coverage import percentage
+from pipeline.render.deviations import DEVIATIONS
+from pipeline.render.document import Finding
+from pipeline.render.known import GONE, file_text, known_count, known_text, seen_by
+from pipeline.render.language import FIRST, figure, say, spoken, word
+from pipeline.render.overview import look_rows
+from pipeline.render.pictures.looks import looks
+from pipeline.render.references import citation, cited
+from pipeline.render.risks import SEVERITY_MEANINGS, risk_anchor
+from pipeline.render.text import (
+    counted,
+    duration,
+    instant,
+    iso,
+    listed,
+    minute,
+    ports_of,
+    shortened,
+    visible,
+)
+from pipeline.render.words import (
+    CHANGES,
+    DISPUTED_VERDICTS,
+    METHODS,
+    VERDICTS,
+    anchor,
+    confidence_text,
+    facts,
+    round_name,
+    service_text,
+)
+from pipeline.resources import folder
+
+_RISK_ENDPOINTS: Final = 60
+_BANNER: Final = 400
+_OUTPUT: Final = 4000
+_OUTPUT_LINES: Final = 60
+
+
+@cache
+def environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters.update(
+        cut=visible,
+        output=_output,
+        instant=instant,
+        minute=minute,
+        iso=iso,
+        duration=duration,
+        percentage=percentage,
+        anchor=anchor,
+        confidence=confidence_text,
+        label=_label,
+        number=figure,
+        word=word,
+        quoted=_quoted,
+        policy=_of_the_policy,
+        prose=_prose,
+        risk_anchor=risk_anchor,
+    )
+    environment.globals.update(
+        say=_said,
+        say_many=_said_many,
+        ports_of=ports_of,
+        counted=counted,
+        listed=listed,
+        shortened=shortened,
+        citation=citation,
+        cited=cited,
+        severity_meanings=SEVERITY_MEANINGS,
+        facts=facts,
+        looks=_looks,
+        disputed_verdicts=DISPUTED_VERDICTS,
+        standings=standings,
+        round_name=round_name,
+        service_text=service_text,
+        verdicts=VERDICTS,
+        change_meanings=CHANGES,
+        deviation_meanings=DEVIATIONS,
+        asset_text=asset_text,
+        listings=LISTINGS,
+        source_notes=source_notes,
+        gone_meanings=GONE,
+        known_text=known_text,
+        known_count=known_count,
+        file_text=file_text,
+        seen_by=seen_by,
+        sources_text=sources_text,
+        method_names=METHODS,
+        banner_limit=_BANNER,
+        risk_endpoints=_RISK_ENDPOINTS,
+    )
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """Nothing invisible reaches the page, whatever a template forgets."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _output(text: str) -> Markup:
+    """Several lines from the network, cut to a size that a reader bears."""
+    lines = visible(text, _OUTPUT, newlines=True).strip("\n").split("\n")
+    if len(lines) > _OUTPUT_LINES:
+        rest = len(lines) - _OUTPUT_LINES
+        lines = [*lines[:_OUTPUT_LINES], f"… (+{counted(rest, 'line')})"]
+    return Markup("\n").join(map(escape, lines))
+
+
+def _prose(text: str) -> Markup:
+    """Text of a rule, in which what stands between backticks is to be typed."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:  # one is left alone: it is a backtick
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def _label(name: str) -> str:
+    """``valid_from`` as people write it: ``Valid from``."""
+    words = word(name).replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _said(text: str, /, **values: Any) -> Markup:
+    """A fixed text of ours, which may have elements; what stands in it is escaped."""
+    return Markup(say(text)).format(**_escapable(values))  # noqa: S704 -- our own text
+
+
+def _said_many(number: int, one: str, several: str, /, **values: Any) -> Markup:
+    said = Markup(spoken().of_many(number, one, several))  # noqa: S704 -- our own text
+    return said.format(**_escapable({"n": number, **values}))
+
+
+def _escapable(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: figure(v) if isinstance(v, int) else _shown(v) for n, v in values.items()}
+
+
+def _quoted(text: str, limit: int | None = None) -> Markup:
+    """A text of the record: English, and so marked, unless the language has words for it."""
+    return _marked(text, escape(visible(word(text), limit)))
+
+
+def _of_the_policy(text: str) -> Markup:
+    return _marked(text, _prose(word(text)))
+
+
+def _marked(text: str, shown: Markup) -> Markup:
+    if not text or spoken().code == FIRST or text in spoken():
+        return shown
+    return Markup('<span lang="{}">{}</span>').format(FIRST, shown)
+
+
+def _looks(finding: Finding) -> Markup:
+    return looks(look_rows(finding.observations), over=str(finding.verdict.endpoint))

@@ -46,9 +46,26 @@ NAMES: Final[tuple[type[StrEnum], ...]] = (
 """What has names that a report shows: each language has its own words for them."""
 FIELDS: Final = (
     *("packets per second", "packets per second and host", "commands at once", "windows"),
-    *("reference", "signatory", "valid from", "valid until", "document", "document SHA-256"),
+    *("reference", "signatory", "role", "contacts", "valid from", "valid until", "document"),
+    *("document SHA-256", "permitted methods", "permitted ports", "permitted targets"),
+    *("permitted packets per second", "permitted packets per second and host"),
 )
 """Names of particulars that come with a run."""
+RECORDED: Final = (
+    "the run stopped before these were swept",
+    "service versions",
+    "version probes are switched off",
+    "The port is likely open, which is not proven; if it is, this holds.",
+    "The port was not open every time it was asked; while it is, this holds.",
+    "The service was not identified: this goes by the number of the port alone. Find out what "
+    "listens there first.",
+    "A pass that found nothing says nothing about what there is.",
+    "The two passes are not independent: what one cannot see, the other cannot either, and their "
+    "overlap says nothing about it.",
+    "Everything that was asked was called open.",
+    "No endpoint of the sample got a settled second look.",
+)
+"""Sentences that a run brings with it, and that are always the same."""
 
 OPEN_VERDICTS: Final = (VerdictKind.CONFIRMED, VerdictKind.LIKELY)
 DISPUTED_VERDICTS: Final = (VerdictKind.TRANSIENT, VerdictKind.UNRESOLVED)

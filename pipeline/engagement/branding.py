@@ -1,4 +1,4 @@
-"""What an engagement says about the looks of its reports: names, a logo, colours."""
+"""What an engagement says about the looks of its reports: names, a logo, colours, language."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from pipeline.errors import Error
 from pipeline.parse import ParseError
 from pipeline.parse.safe_xml import SafeXml
 from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
+from pipeline.render.language import FIRST, languages
 
 LARGEST_LOGO: Final = 256 << 10
 """Bytes."""
@@ -85,8 +86,18 @@ def _readable(colour: str, info: ValidationInfo) -> str:
     return colour
 
 
+def _language(text: str) -> str:
+    known = languages()
+    if text not in known:
+        raise ValueError(f"must be one of {', '.join(known)} (got {shown(text)})")
+    return text
+
+
 _COLOUR_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": f"^{_COLOUR.pattern}$"})
 _Colour = Annotated[str, kinds.text_of(_colour), _COLOUR_SCHEMA]
+_Language = Annotated[
+    str, kinds.text_of(_language), WithJsonSchema({"type": "string", "enum": [*languages()]})
+]
 _Link = Annotated[str, kinds.text_of(_colour), AfterValidator(_readable), _COLOUR_SCHEMA]
 
 
@@ -123,6 +134,9 @@ class BrandingDocument(Strict):
         examples=["logo.png"],
     )
     colours: ColoursDocument = Field(default_factory=ColoursDocument)
+    language: _Language = Field(
+        default=FIRST, description="The language of what reports say of themselves."
+    )
 
     @property
     def value(self) -> Branding:
@@ -134,6 +148,7 @@ class BrandingDocument(Strict):
             cover=self.colours.cover or "",
             link=self.colours.link or "",
             link_dark=self.colours.link_dark or "",
+            language=self.language,
         )
 
 

@@ -23,9 +23,11 @@ class CatalogueError(Error):
     """A catalogue of ours cannot be used."""
 
 
-def read_catalogue(text: str, where: str) -> tuple[dict[str, str], Messages]:
+def read_catalogue(text: str, where: str, *, whole: bool = True) -> tuple[dict[str, str], Messages]:
     """Its header by name, and its messages by their English text. Raises :class:`CatalogueError`
     for what is no entry, what has no text, is there twice, or names another value than the English.
+
+    One that is not ``whole`` yet may lack texts: what has none is left out.
     """
     head: dict[str, str] = {}
     messages: Messages = {}
@@ -35,6 +37,8 @@ def read_catalogue(text: str, where: str) -> tuple[dict[str, str], Messages]:
         if key and key in messages:
             raise CatalogueError(f"{key!r} is there twice", where=f"{where}:{number}")
         if not said or not all(said):
+            if not whole:
+                continue
             raise CatalogueError(f"{key!r} has no text", where=f"{where}:{number}")
         if not key:
             lines = (line.partition(": ") for line in said[0].splitlines())

@@ -149,7 +149,7 @@ def _main(code: str) -> None:
     path = folder("templates") / "languages" / f"{code}.po"
     head, known = {"Language": code, "Plural-Forms": "nplurals=2; plural=(n != 1);"}, {}
     if path.is_file():
-        head, known = read_catalogue(path.read_text(encoding="utf-8"), str(path))
+        head, known = read_catalogue(path.read_text(encoding="utf-8"), str(path), whole=False)
     sys.stdout.write(catalogue(head, known))
 
 

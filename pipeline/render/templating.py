@@ -23,7 +23,7 @@ from pipeline.render.language import FIRST, figure, say, spoken, word
 from pipeline.render.overview import look_rows
 from pipeline.render.pictures.looks import looks
 from pipeline.render.references import citation, cited
-from pipeline.render.risks import SEVERITY_MEANINGS, risk_anchor
+from pipeline.render.risks import SEVERITY_MEANINGS, URGENCY, risk_anchor
 from pipeline.render.text import (
     counted,
     duration,
@@ -94,6 +94,7 @@ def environment() -> Environment:
         citation=citation,
         cited=cited,
         severity_meanings=SEVERITY_MEANINGS,
+        urgency=URGENCY,
         facts=facts,
         looks=_looks,
         disputed_verdicts=DISPUTED_VERDICTS,
@@ -146,7 +147,7 @@ def _prose(text: str) -> Markup:
 
 def _label(name: str) -> str:
     """``valid_from`` as people write it: ``Valid from``."""
-    words = word(name).replace("_", " ").replace("-", " ")
+    words = word(name.replace("_", " ")).replace("-", " ")
     return words[:1].upper() + words[1:]
 
 

@@ -65,7 +65,9 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 def ports_of(number: int, protocol: Protocol) -> str:
     """``3 TCP ports``."""
-    return counted(number, "TCP port" if protocol is Protocol.TCP else "UDP port")
+    if protocol is Protocol.TCP:
+        return counted(number, "TCP port")
+    return counted(number, "UDP port")
 
 
 def listed(parts: Sequence[str], last: str = "and") -> str:

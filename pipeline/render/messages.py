@@ -147,7 +147,8 @@ def _quoted(text: str) -> str:
 
 def _main(code: str) -> None:
     path = folder("templates") / "languages" / f"{code}.po"
-    head, known = {"Language": code, "Plural-Forms": "nplurals=2; plural=(n != 1);"}, {}
+    head = {"Language": code, "Plural-Forms": "nplurals=2; plural=(n != 1);"}
+    known: Messages = {}
     if path.is_file():
         head, known = read_catalogue(path.read_text(encoding="utf-8"), str(path), whole=False)
     sys.stdout.write(catalogue(head, known))

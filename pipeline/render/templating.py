@@ -78,6 +78,7 @@ def environment() -> Environment:
         confidence=confidence_text,
         label=_label,
         number=figure,
+        field=_field,
         word=word,
         quoted=_quoted,
         policy=_of_the_policy,
@@ -149,6 +150,11 @@ def _label(name: str) -> str:
     """``valid_from`` as people write it: ``Valid from``."""
     words = word(name.replace("_", " ")).replace("-", " ")
     return words[:1].upper() + words[1:]
+
+
+def _field(name: str) -> Markup:
+    """The name of a particular that came with the run."""
+    return _marked(name.replace("_", " "), escape(visible(_label(name), 60)))
 
 
 def _said(text: str, /, **values: Any) -> Markup:

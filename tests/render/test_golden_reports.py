@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,15 @@ def html(document: RunDocument) -> str:
     return render_html(document, explanations=EXPLAINED)
 
 
+def german(document: RunDocument) -> str:
+    return html(replace(document, branding=replace(document.branding, language="de")))
+
+
 @pytest.mark.parametrize(
     ("name", "render"),
     [
         ("small-run.html", html),
+        ("small-run-de.html", german),
         ("small-run.json", render_json),
         ("small-run.xml", render_nmap_xml),
         ("small-run.md", render_markdown),

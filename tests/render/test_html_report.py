@@ -16,9 +16,9 @@ from jinja2 import UndefinedError
 from pipeline.decide import reasons
 from pipeline.decide.completeness import A_SAMPLE_ASSUMES, TWO_PASSES_ASSUME
 from pipeline.model import RunState, VerdictKind
-from pipeline.render import html as html_renderer
 from pipeline.render.document import RunDocument
 from pipeline.render.html import render_html
+from pipeline.render.templating import environment
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
 from tests.render.page import Page, read_page

@@ -33,6 +33,7 @@ def test_what_is_written_is_what_reports_get(engage: Engage, sound: str, tmp_pat
     (tmp_path / "logo").write_bytes(PNG)
     text = "branding:\n  client: Holding\n  consultant: Sample\n  logo: logo\n"
     text += '  colours: {cover: "#5B2A86", link: "#5b2a86", link_dark: "#c9a6e8"}\n'
+    text += "  language: de\n"
     engage(sound + text)
     said = branding_now(tmp_path / "engagement.yml", "weekly-perimeter")
     assert said == Branding(
@@ -42,6 +43,7 @@ def test_what_is_written_is_what_reports_get(engage: Engage, sound: str, tmp_pat
         cover="#5b2a86",
         link="#5b2a86",
         link_dark="#c9a6e8",
+        language="de",
     )
     assert branding_now(tmp_path / "engagement.yml", "another") == Branding()
     assert branding_now(tmp_path / "gone.yml", "weekly-perimeter") == Branding()
@@ -110,6 +112,12 @@ def test_a_colour_that_is_none_or_cannot_be_read_is_refused(
     (mistake,) = mistakes(sound + COLOURS % (key, colour))
     assert mistake.field == f"branding.colours.{key}"
     assert what in mistake.what
+
+
+def test_a_language_without_a_catalogue_is_refused(mistakes: Mistakes, sound: str) -> None:
+    (mistake,) = mistakes(sound + "branding: {language: tlh}\n")
+    assert mistake.field == "branding.language"
+    assert "must be one of de, en" in mistake.what
 
 
 def test_contrast_is_that_of_the_guidelines() -> None:

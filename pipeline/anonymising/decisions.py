@@ -179,7 +179,7 @@ DECISIONS: Final[Mapping[str, Mapping[str, Treatment]]] = {
         **_all("first second both total low high level"),
         "assumptions": sentence,
     },
-    "NoEstimate": {**_all("why"), "sentence": sentence},
+    "NoEstimate": {**_all("why both"), "sentence": sentence},
     "AuditHead": {**_all("lines signed"), "sha256": digest},
     "Trends": _all("runs stays"),
     "RunTrend": {

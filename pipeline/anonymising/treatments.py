@@ -65,7 +65,7 @@ def nothing(_veil: Veil, value: Any) -> Any:
     if value is None or isinstance(value, str | bytes | int | float | tuple | frozenset):
         return None if value is None else type(value)()
     if isinstance(value, Branding):
-        return Branding()
+        return Branding(language=value.language)
     raise TypeError(f"nobody decided what of {type(value).__name__} may be told")
 
 

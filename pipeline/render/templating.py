@@ -56,6 +56,7 @@ _OUTPUT_LINES: Final = 60
 
 @cache
 def environment() -> Environment:
+    """What templates of the HTML report are made into pages with."""
     environment = Environment(
         loader=FileSystemLoader(folder("templates") / "report"),
         autoescape=True,

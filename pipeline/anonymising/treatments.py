@@ -19,6 +19,7 @@ from pipeline.anonymising.pseudonyms import Pseudonyms
 from pipeline.decide.risk_rules import RiskPolicy
 from pipeline.decide.scripts import MEASURED
 from pipeline.render.branding import Branding
+from pipeline.render.language import FIRST, languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,8 @@ def nothing(_veil: Veil, value: Any) -> Any:
     if value is None or isinstance(value, str | bytes | int | float | tuple | frozenset):
         return None if value is None else type(value)()
     if isinstance(value, Branding):
-        return Branding(language=value.language)
+        known = value.language in languages()
+        return Branding(language=value.language if known else FIRST)
     raise TypeError(f"nobody decided what of {type(value).__name__} may be told")
 
 

@@ -10,7 +10,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,8 @@ SCRIPT_TEXT: Final = re.compile(r'said\("((?:[^"\\]|\\.)*)"')
 _HERE: Final = Path(__file__).parent
 _FOLDERS: Final = ("report",)
 """Folders of templates that speak every language."""
+_FORMS: Final = ("pipeline.render.html",)
+"""Modules of the forms of a report that speak every language."""
 _SAYING: Final = {"say": 0, "_said": 0, "say_many": 1, "forms": 0, "counted": 1}
 """Functions that say something, and which of their arguments is the text."""
 _PAIRS: Final = frozenset({"say_many", "forms"})
@@ -38,9 +40,10 @@ _PAIRS: Final = frozenset({"say_many", "forms"})
 
 def messages() -> dict[str, str]:
     """Every text with what is said where a number calls for another; empty where none does."""
-    found = dict.fromkeys(sorted(_elsewhere()), "")
-    for path in sorted(_HERE.rglob("*.py")):
-        found |= _of_module(ast.parse(path.read_text(encoding="utf-8")))
+    told = _behind(_FORMS)
+    found = dict.fromkeys(sorted(_elsewhere(told)), "")
+    for tree in told.values():
+        found |= _of_module(tree)
     for name in _FOLDERS:
         for path in sorted((folder("templates") / name).rglob("*")):
             if path.suffix == ".j2":
@@ -51,15 +54,30 @@ def messages() -> dict[str, str]:
     return found
 
 
-def _elsewhere() -> Iterator[str]:
+def _behind(names: Iterable[str]) -> dict[str, ast.Module]:
+    """Those modules for rendering, and all that they import, parsed, by their names."""
+    found: dict[str, ast.Module] = {}
+    left = [*names]
+    while left:
+        name = left.pop()
+        path = _HERE.parents[1].joinpath(*name.split(".")).with_suffix(".py")
+        if name in found or not path.is_file():
+            continue
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(found[name]):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(__package__):
+                left.append(str(node.module))
+    return dict(sorted(found.items()))
+
+
+def _elsewhere(modules: Iterable[str]) -> Iterator[str]:
     """What is looked up by a value and not by its text."""
     yield from (name.value for kind in NAMES for name in kind)
     yield from (*FIELDS, *RECORDED, *TWO_PASSES_ASSUME, *A_SAMPLE_ASSUMES)
     yield from (*EXPLANATIONS.values(), *Standing, "and", "or")
     yield from (text for texts in WOULD_CHANGE.values() for text in texts)
-    for path in sorted(_HERE.rglob("*.py")):
-        parts = path.relative_to(_HERE).with_suffix("").parts
-        module = import_module(".".join(("pipeline", "render", *parts)).removesuffix(".__init__"))
+    for name in modules:
+        module = import_module(name)
         for value in vars(module).values():
             if isinstance(value, Phrases):
                 yield from value.texts.values()

@@ -25,6 +25,7 @@ from pipeline.cli.recording import recording, seal_again, seal_run
 from pipeline.cli.resuming import how_to_resume
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import described, openings_of
+from pipeline.engagement.inventorying import gathered, require_few
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
 from pipeline.errors import (
     Error,
@@ -41,6 +42,8 @@ from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
+from pipeline.netbox.reading import read_netbox
+from pipeline.netbox.settings import NetboxSettings
 from pipeline.notices.settings import NoticeKind
 from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.pinning import require_pinned, require_unmoved
@@ -123,6 +126,22 @@ def make_plan(
     return replace(plan, notes=plan.notes + notes)
 
 
+def with_netbox(engagement: Engagement) -> Engagement:
+    """The engagement with what each NetBox of it lists now."""
+    asked = [each for each in engagement.assets if isinstance(each, NetboxSettings)]
+    if not asked:
+        return engagement
+    sources = [
+        read_netbox(each, clock=time.monotonic) if isinstance(each, NetboxSettings) else each
+        for each in engagement.assets
+    ]
+    try:
+        require_few(sources)
+    except ValueError as problem:
+        raise Error(f"the inventories {problem}", where=str(engagement.path)) from None
+    return replace(engagement, inventory=gathered(sources))
+
+
 def require_window(plan: RunPlan, *, now: float) -> None:
     """Raise :class:`OutsideWindow` with the time of the next one, unless a window is open."""
     openings = openings_in(plan)
@@ -162,6 +181,7 @@ def start(
     Raises :class:`OutsideWindow` outside of every window, unless the run ``waits`` for one.
     """
     require_not_stopped(workspace)
+    engagement = with_netbox(engagement)
     plan = make_plan(engagement, store, now=now, workspace=workspace)
     plan = replace(plan, notes=(*plan.notes, *notes))
     require_pinned(workspace, plan)

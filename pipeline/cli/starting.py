@@ -54,7 +54,7 @@ def check(
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Validate an engagement and print what a run would send. Sends nothing to a target."""
-    from pipeline.cli.conduct import make_plan
+    from pipeline.cli.conduct import make_plan, with_netbox
     from pipeline.cli.planning import preview, preview_lines
     from pipeline.engagement import load
     from pipeline.errors import Error
@@ -63,7 +63,7 @@ def check(
     from pipeline.store.runs import Store
 
     now = time.time()
-    loaded = load(engagement, now=now)
+    loaded = with_netbox(load(engagement, now=now))
     place = workspace_of(engagement, workspace)
     database = place.database
     if database.exists():

@@ -44,3 +44,7 @@ class Inventory:
 
     sources: tuple[AssetSource, ...] = ()
     entries: tuple[Entry, ...] = ()
+
+
+Listed = tuple[AssetSource, tuple[Entry, ...]]
+"""A source, and the entries that it has."""

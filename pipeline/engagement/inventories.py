@@ -76,6 +76,8 @@ class Mapped:
         return [_bare(named)] if named else [_bare(name) for name in (ours, *usual)]
 
 
+NETBOX: Final = "netbox"
+
 USUAL: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     FileKind.DHCP: {
         # Windows (Export-Csv of Get-DhcpServerv4Lease), Kea's lease file, dnsmasq as CSV.
@@ -88,6 +90,7 @@ USUAL: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "name": ("host name", "host", "record name", "fqdn", "record"),
         "type": ("record type", "rr type", "type"),
     },
+    NETBOX: {"owner": ("tenant",), "environment": ("site",)},
     FileKind.ANSIBLE: {},
     FileKind.CSV: {},
     FileKind.YAML: {},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Final, Self
 
 from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo, WithJsonSchema
 from pydantic import model_validator as validated
 
-from pipeline.decide.inventory import AssetSource, Entry, Inventory
+from pipeline.decide.inventory import AssetSource, Entry, Inventory, Listed
 from pipeline.decide.risk_rules import Ports
 from pipeline.engagement import kinds
 from pipeline.engagement.expecting import MOST_REQUIRED
@@ -23,9 +24,11 @@ from pipeline.engagement.inventories import (
     read_table,
 )
 from pipeline.engagement.kinds import Line, Strict
+from pipeline.engagement.netboxing import NetboxDocument
 from pipeline.engagement.ruling import CriticalityKind, ZoneKind, one_of
 from pipeline.engagement.source import LARGEST_YAML, Door, Source, read_limited, source_of
 from pipeline.engagement.wording import shown
+from pipeline.netbox.settings import NetboxSettings
 
 LARGEST: Final = 32 << 20
 """Bytes of a table or an inventory of Ansible."""
@@ -115,7 +118,12 @@ class WordsDocument(Strict):
 class AssetSourceDocument(Strict):
     """Where assets are listed."""
 
-    file: Line = Field(description="A file beside this one.", examples=["assets.csv"])
+    file: Line | None = Field(
+        default=None, description="A file beside this one.", examples=["assets.csv"]
+    )
+    netbox: NetboxDocument | None = Field(
+        default=None, description="A NetBox instead, which is asked when a run is planned."
+    )
     format: _Format | None = Field(
         default=None,
         description="csv, yaml, ansible, dhcp or dns; by the ending of the file if left out.",
@@ -128,11 +136,17 @@ class AssetSourceDocument(Strict):
     words: WordsDocument = Field(
         default_factory=WordsDocument, description="What the file's words mean here."
     )
-    _found: tuple[AssetSource, tuple[Entry, ...]] | None = PrivateAttr(default=None)
+    _found: Listed | None = PrivateAttr(default=None)
 
     @validated(mode="after")
     def _is_read(self, info: ValidationInfo) -> Self:
-        entries, kind, note = self._read(source_of(info).door)
+        if (self.file is None) is (self.netbox is None):
+            raise ValueError("needs one of file and netbox")
+        if self.file is None:
+            if self.format is not None:
+                raise ValueError("has a format, which only a file has")
+            return self
+        entries, kind, note = self._read(source_of(info).door, self.file)
         if not entries:
             raise ValueError(f"lists nothing with an address or a name (got {shown(self.file)})")
         path = (source_of(info).door.folder / self.file).absolute()
@@ -144,8 +158,10 @@ class AssetSourceDocument(Strict):
         return self
 
     @property
-    def found(self) -> tuple[AssetSource, tuple[Entry, ...]]:
-        """What was read."""
+    def found(self) -> Listed | NetboxSettings:
+        """What was read of a file, or the NetBox that is still to be asked."""
+        if self.netbox is not None:
+            return self.netbox.settings(self.mapped)
         assert self._found is not None, "a sound document was read"
         return self._found
 
@@ -161,9 +177,9 @@ class AssetSourceDocument(Strict):
         }
         return Mapped(columns=named, words=words)
 
-    def _read(self, door: Door) -> tuple[list[Entry], FileKind, str]:
-        path = door.folder / self.file
-        kind = self.format or _by_ending(self.file)
+    def _read(self, door: Door, name: str) -> tuple[list[Entry], FileKind, str]:
+        path = door.folder / name
+        kind = self.format or _by_ending(name)
         foreign = bool(self.columns.model_fields_set) or bool(self.words.model_fields_set)
         if kind is FileKind.YAML:
             if foreign:
@@ -173,7 +189,7 @@ class AssetSourceDocument(Strict):
             return [asset.entry for asset in document.assets], kind, ""
         data = read_limited(path, LARGEST)
         if len(data) > LARGEST:
-            raise ValueError(f"is larger than {LARGEST >> 20} MiB (got {shown(self.file)})")
+            raise ValueError(f"is larger than {LARGEST >> 20} MiB (got {shown(name)})")
         text = door.admit(path, data)
         try:
             if kind is FileKind.ANSIBLE:
@@ -185,7 +201,7 @@ class AssetSourceDocument(Strict):
         except ValueError as problem:
             if type(problem) is not ValueError:
                 raise  # its mistakes are filed
-            raise ValueError(f"{shown(self.file)} {problem}") from None
+            raise ValueError(f"{shown(name)} {problem}") from None
         return entries, kind, note
 
 
@@ -203,13 +219,18 @@ def _by_ending(name: str) -> FileKind:
 
 def few_enough(documents: list[AssetSourceDocument]) -> list[AssetSourceDocument]:
     """The documents. Raises ``ValueError`` when they list more than a run can keep."""
-    total = sum(len(document.found[1]) for document in documents)
-    if total > MOST_ENTRIES:
-        raise ValueError(f"list {total:,} assets, and at most {MOST_ENTRIES:,} can be")
+    require_few(found for each in documents if not isinstance(found := each.found, NetboxSettings))
+    return documents
+
+
+def require_few(sources: Iterable[Listed]) -> None:
+    """Raise ``ValueError`` when sources list more than a run can keep."""
+    entries = [entry for _, some in sources for entry in some]
+    if len(entries) > MOST_ENTRIES:
+        raise ValueError(f"list {len(entries):,} assets, and at most {MOST_ENTRIES:,} can be")
     ports = sum(
         len(entry.expected.tcp) + len(entry.expected.udp)
-        for document in documents
-        for entry in document.found[1]
+        for entry in entries
         if entry.expected is not None and entry.networks.size == 1
     )
     if ports > MOST_REQUIRED:
@@ -217,16 +238,16 @@ def few_enough(documents: list[AssetSourceDocument]) -> list[AssetSourceDocument
             f"say that {ports:,} endpoints must be open, and at most {MOST_REQUIRED:,} can be; "
             "write networks for what may be open"
         )
-    return documents
 
 
-def gathered(found: list[tuple[AssetSource, tuple[Entry, ...]]]) -> Inventory:
+def gathered(found: Iterable[Listed]) -> Inventory:
     """Sources and their entries as one inventory."""
+    sources = list(found)
     return Inventory(
-        sources=tuple(source for source, _ in found),
+        sources=tuple(source for source, _ in sources),
         entries=tuple(
             replace(entry, source=place)
-            for place, (_, entries) in enumerate(found)
+            for place, (_, entries) in enumerate(sources)
             for entry in entries
         ),
     )

@@ -26,6 +26,7 @@ from pipeline.engagement.values import (
 )
 from pipeline.engagement.zoning import RiskDocument, ZoneDocument, settings_of
 from pipeline.errors import EngagementError, Error, UsageError
+from pipeline.netbox.settings import NetboxSettings
 from pipeline.notices.settings import NoticeSettings
 
 _Part = TypeVar("_Part", bound=BaseModel)
@@ -157,6 +158,7 @@ def _engagement(
     delays = document.profile.rescan_delays if rescan.delays is None else rescan.delays
     vantage = document.vantage
     ports = ports_of(document.ports)
+    assets = tuple(source.found for source in document.assets)
     return Engagement(
         client=document.client,
         name=document.engagement,
@@ -192,7 +194,8 @@ def _engagement(
         hours=document.windows.hours(document.authorisation.timezone) if document.windows else None,
         outputs=tuple(dict.fromkeys(document.outputs)),
         expected=document.baseline,
-        inventory=gathered([source.found for source in document.assets]),
+        assets=assets,
+        inventory=gathered(each for each in assets if not isinstance(each, NetboxSettings)),
         act_on=tuple(dict.fromkeys(document.act_on)),
         privacy=document.privacy.value,
         signing_key=document.audit.signing_key,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.baseline import ACT_ON, ExpectedPorts
-from pipeline.decide.inventory import Inventory
+from pipeline.decide.inventory import Inventory, Listed
 from pipeline.decide.permits import Technique
 from pipeline.decide.risk_rules import Rule, ZoneEntry
 from pipeline.decide.suppression import Suppression
@@ -16,6 +16,7 @@ from pipeline.decide.third_parties import ThirdPartyRules
 from pipeline.deliveries.settings import Destination
 from pipeline.errors import NotAuthorised
 from pipeline.model import ChangeKind, Endpoint
+from pipeline.netbox.settings import NetboxSettings
 from pipeline.notices.settings import NoticeSettings
 from pipeline.plan import Fragile, Privacy
 from pipeline.ports import PortSet, PortSpec, ProtocolPorts
@@ -261,7 +262,10 @@ class Engagement:
     hours: Hours | None
     outputs: tuple[str, ...]
     expected: ExpectedPorts | None = None
+    assets: tuple[Listed | NetboxSettings, ...] = ()
+    """What was read of files, and each NetBox that is asked when a run is planned."""
     inventory: Inventory = field(default_factory=Inventory)
+    """The entries of files; with those of NetBox once it was asked."""
     act_on: tuple[ChangeKind, ...] = ACT_ON
     against_baseline: bool = False
     privacy: Privacy

@@ -24,6 +24,7 @@ EDGE = ("cli", "engine")
 DOORS = (
     *("pipeline.process", "pipeline._shim", "pipeline.wire"),
     *("pipeline.notices.sending", "pipeline.deliveries.sending"),
+    "pipeline.netbox.session",
 )
 
 
@@ -232,7 +233,7 @@ WAYS_OUT = re.compile(
     r"(subprocess|_posixsubprocess|multiprocessing|_multiprocessing|pty|socket|_socket|socketserver"
     r"|ssl|_ssl|http\.client|http\.server|urllib\.request|ftplib|smtplib|poplib|imaplib|nntplib"
     r"|telnetlib|xmlrpc\.(client|server)|concurrent\.futures|asyncio\.subprocess"
-    r"|libnmap\.process)(\..*)?"
+    r"|libnmap\.process|pynetbox)(\..*)?"
 )
 SPAWNING = re.compile(
     r"system|popen|fork|forkpty|posix_spawnp?|exec[lv]p?e?|spawn[lv]p?e?|startfile"

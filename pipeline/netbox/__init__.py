@@ -1,0 +1,1 @@
+"""NetBox: its addresses, prefixes, devices and machines as an inventory of assets."""

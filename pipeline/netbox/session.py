@@ -1,0 +1,138 @@
+"""The only place from which NetBox is talked to.
+
+It never reaches a target: where it connects to is what the engagement names. Certificates are
+verified, redirects are not followed, and a page that leads elsewhere is refused, since the token
+would go there. No proxy and no ``.netrc`` of the environment has a say. What NetBox answers is
+hostile: it is bounded, and nothing of an error it sends is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from pipeline.errors import Error
+from pipeline.netbox.settings import NetboxSettings
+
+if TYPE_CHECKING:
+    import requests
+
+TIMEOUT: Final = 30.0
+"""Seconds that NetBox may take to begin an answer, or to go on with one."""
+WITHIN: Final = 300.0
+"""Seconds that all answers may take together."""
+LARGEST: Final = 32 << 20
+"""Bytes of one answer."""
+IN_ALL: Final = 256 << 20
+PAGE: Final = 500
+"""Objects of one answer."""
+
+Row = Mapping[str, Any]
+
+
+class Netbox:
+    """A connection. ``clock`` counts seconds; what was asked ends :data:`WITHIN` after the start.
+
+    Raises :class:`Error` where the package is missing, and wherever NetBox does not answer as one.
+    """
+
+    def __init__(self, settings: NetboxSettings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._token = settings.token.read()
+        self._request = _package().Request
+        self._session = _session(settings, clock)
+
+    def listed(self, kind: str, filters: Mapping[str, object]) -> Iterator[Row]:
+        """All objects of a kind (``ipam/prefixes``), page by page, as they are written."""
+        asked = self._request(
+            base=f"{self._settings.url}/api/{kind}",
+            http_session=self._session,
+            token=self._token,
+            filters=dict(filters),
+            limit=PAGE,
+        )
+        try:
+            yield from asked.get()
+        except Error:
+            raise
+        except Exception as problem:  # of the package, of requests, or of what NetBox answered
+            raise self._refused(kind, problem) from None
+
+    def _refused(self, kind: str, problem: Exception) -> Error:
+        """Nothing of what the other side said is repeated: it may hold what is secret there."""
+        answer = getattr(problem, "req", None)
+        code = getattr(answer, "status_code", 0)
+        what, hint = _WHY.get(code, ("answers with an error", "see the log of NetBox"))
+        if isinstance(problem, _Astray):
+            what, hint = str(problem), "see assets[].netbox.url"
+        elif not code:
+            what, hint = f"cannot be read: {type(problem).__name__}", "see whether it is a NetBox"
+        number = f" ({code})" if code else ""
+        return Error(f"NetBox {what}{number}", where=f"{self._settings.name}, {kind}", hint=hint)
+
+
+_WHY: Final = {
+    200: ("answers what is no JSON", "see whether the URL is that of a NetBox, without /api"),
+    401: ("does not know the token", "see whether it is still valid"),
+    403: (
+        "refuses what the token may not see",
+        "let the token's user view IPAM, DCIM and machines",
+    ),
+    404: ("has nothing there", "see whether the URL is that of a NetBox, without /api"),
+}
+
+
+def _package() -> Any:
+    try:
+        from pynetbox.core import query  # type: ignore[import-untyped]  # it has no types
+    except ImportError:
+        raise Error(
+            "NetBox needs pynetbox, which is not installed",
+            hint="install it with portproof[netbox], or leave netbox out of assets",
+        ) from None
+    return query
+
+
+def _session(settings: NetboxSettings, clock: Callable[[], float]) -> requests.Session:
+    import requests
+
+    home = urlsplit(settings.url)
+    until = clock() + WITHIN
+    read = 0
+
+    class Guarded(requests.Session):
+        """Talks to one origin, and not for ever."""
+
+        def request(self, method: str, url: str, **more: Any) -> requests.Response:  # type: ignore[override]
+            """As that of requests, within our bounds."""
+            nonlocal read
+            there = urlsplit(url)
+            if (there.scheme, there.netloc) != (home.scheme, home.netloc):
+                raise _Astray("leads to another server, where the token has no business")
+            more |= {"allow_redirects": False, "timeout": TIMEOUT, "stream": True}
+            answer = super().request(method, url, **more)
+            if answer.is_redirect or answer.is_permanent_redirect:
+                answer.close()
+                raise _Astray("redirects, which is not followed; write the URL that it leads to")
+            body = bytearray()
+            for part in answer.iter_content(1 << 16):
+                body += part
+                if len(body) > LARGEST or read + len(body) > IN_ALL:
+                    answer.close()
+                    raise _Astray(f"answers more than {LARGEST >> 20} MiB, or does so too often")
+                if clock() > until:
+                    answer.close()
+                    raise _Astray(f"takes more than {WITHIN:g} seconds")
+            read += len(body)
+            answer._content = bytes(body)
+            return answer
+
+    made = Guarded()
+    made.trust_env = False
+    made.verify = str(settings.ca) if settings.ca else True
+    return made
+
+
+class _Astray(Exception):
+    """NetBox does what it should not."""

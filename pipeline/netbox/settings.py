@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.notices.settings import Secret
+from pipeline.secret import Secret
 
 LIVE: Final = ("active", "dhcp", "slaac")
 """States of addresses that count where the engagement names none."""

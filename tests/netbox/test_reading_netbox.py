@@ -19,7 +19,7 @@ from pipeline.errors import Error
 from pipeline.netbox import session
 from pipeline.netbox.reading import read_netbox
 from pipeline.netbox.settings import NetboxSettings
-from pipeline.notices.settings import Secret
+from pipeline.secret import Secret
 from tests.netbox.fake import TOKEN, FakeNetbox, Row, choice, named
 
 HOSTILE = "<script>\x1b[2J\u202e\n=cmd|' /C calc'!A0"

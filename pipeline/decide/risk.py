@@ -105,7 +105,7 @@ def rank(rule: Rule, condition: Condition) -> tuple[bool, int]:
 def matches(policy: RiskPolicy, facts: Facts) -> dict[Concern, tuple[Match, ...]]:
     """All rules that match, by concern, the one that decides first."""
     found: dict[Concern, list[Match]] = {concern: [] for concern in Concern}
-    for rule in policy.rules:
+    for rule in policy.candidates(facts.identified):
         fits = [
             Match(rule=rule, condition=condition, because=because)
             for condition in rule.conditions

@@ -123,12 +123,15 @@ class Facts:
     understood: bool = False
     identified: str = field(init=False)
     """nmap's name of the service, in lower case; empty where only its port suggests one."""
+    product: str = field(init=False)
+    """Its product in lower case, as rules have it."""
 
     def __post_init__(self) -> None:
         service = self.service
         probed = service is not None and service.method == "probed"
         name = service.name.lower() if service is not None and probed else ""
         object.__setattr__(self, "identified", "" if name in _UNIDENTIFIED else name)
+        object.__setattr__(self, "product", service.product.lower() if service else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,48 +196,51 @@ class Condition:
         digits = "".join("1" if kind else "0" for kind in kinds)
         object.__setattr__(self, "specificity", int(digits, 2))
 
+    def holds(self, facts: Facts) -> bool:
+        """True when all of it is fulfilled. What most rules fail at is asked first."""
+        place = facts.position
+        return (
+            not (self.unidentified and facts.identified)
+            and (not self.services or facts.identified in self.services)
+            and (not self.ports or facts.endpoint in self.ports)
+            and (not self.products or _contains(facts.product, self.products))
+            and (not self.titles or _contains(facts.title.lower(), self.titles))
+            and (not self.certificate or not self.certificate.isdisjoint(facts.flaws))
+            and (self.tls is None or self.tls is facts.tls)
+            and (not self.zones or place.zone in self.zones)
+            and (not self.criticalities or place.criticality in self.criticalities)
+            and (not self.verdicts or facts.verdict in self.verdicts)
+            and (self.version is None or self.version.holds((facts.service or Service()).version))
+        )
+
     def why(self, facts: Facts) -> tuple[str, ...] | None:
         """What about the facts fulfils it, in words; ``None`` when something does not."""
-        if self.unidentified and facts.identified:
+        if not self.holds(facts):
             return None
-        if self.services and facts.identified not in self.services:
-            return None  # most rules end here, before any words are made
-        if self.ports and facts.endpoint not in self.ports:
-            return None
-        told: list[str] = []
-        for holds, words in self._checks(facts):
-            if not holds:
-                return None
-            told.append(words)
-        return tuple(told) or ("it matches everything",)
+        return tuple(self._words(facts)) or ("it matches everything",)
 
-    def _checks(self, facts: Facts) -> Iterator[tuple[bool, str]]:
+    def _words(self, facts: Facts) -> Iterator[str]:
         service = facts.service or Service()
         if self.services:
-            yield True, f"the service is {facts.identified}"
+            yield f"the service is {facts.identified}"
         if self.ports:
-            yield True, self._port_words(facts)
+            yield self._port_words(facts)
         if self.products:
-            yield _contains(service.product, self.products), f"the product is {service.product}"
+            yield f"the product is {service.product}"
         if self.version is not None:
-            yield (
-                self.version.holds(service.version),
-                f"version {service.version} is {self.version}",
-            )
+            yield f"version {service.version} is {self.version}"
         if self.titles:
-            yield _contains(facts.title, self.titles), f"the page is titled {facts.title}"
+            yield f"the page is titled {facts.title}"
         if self.certificate:
-            found = sorted(self.certificate & facts.flaws)
-            yield bool(found), f"the certificate is flawed: {', '.join(found)}"
+            yield f"the certificate is flawed: {', '.join(sorted(self.certificate & facts.flaws))}"
         if self.tls is not None:
-            yield self.tls is facts.tls, f"the connection is {'' if facts.tls else 'not '}encrypted"
-        place = facts.position
+            yield f"the connection is {'' if facts.tls else 'not '}encrypted"
         if self.zones:
-            yield place.zone in self.zones, f"its zone is {place.zone}"
+            yield f"its zone is {facts.position.zone}"
         if self.criticalities:
-            yield place.criticality in self.criticalities, f"criticality is {place.criticality}"
+            yield f"criticality is {facts.position.criticality}"
         if self.verdicts:
-            yield facts.verdict in self.verdicts, f"the verdict is {facts.verdict}"
+            yield f"the verdict is {facts.verdict}"
 
     def _port_words(self, facts: Facts) -> str:
         endpoint = facts.endpoint
@@ -262,8 +268,7 @@ class Condition:
         )
 
 
-def _contains(text: str, wanted: tuple[str, ...]) -> bool:
-    lowered = text.lower()
+def _contains(lowered: str, wanted: tuple[str, ...]) -> bool:
     return any(each in lowered for each in wanted)
 
 
@@ -322,3 +327,28 @@ class RiskPolicy:
 
     version: str
     rules: tuple[Rule, ...]
+    _places: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+    """Name of a service -> places of the rules that may hold for it; "" where none is known."""
+    _anywhere: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Places of the rules that may hold for a service that no rule names."""
+
+    def __post_init__(self) -> None:
+        anywhere: list[int] = []
+        unidentified: list[int] = []
+        named: dict[str, list[int]] = {}
+        for place, rule in enumerate(self.rules):
+            if any(not each.services and not each.unidentified for each in rule.conditions):
+                anywhere.append(place)
+            if any(not each.services and each.unidentified for each in rule.conditions):
+                unidentified.append(place)
+            for name in {name for each in rule.conditions for name in each.services}:
+                named.setdefault(name, []).append(place)
+        named[""] = [*named.get("", ()), *unidentified]
+        places = {name: tuple(sorted({*anywhere, *some})) for name, some in named.items()}
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_anywhere", tuple(anywhere))
+
+    def candidates(self, identified: str) -> Iterator[Rule]:
+        """Rules of which a condition may hold where this service was identified, in their order."""
+        for place in self._places.get(identified, self._anywhere):
+            yield self.rules[place]

@@ -9,7 +9,7 @@ LOSS   ?= 0
 APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv systemd util-linux chromium libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core rsyslog rsyslog-openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-report bench-xml bench-vulnerabilities clean
+.PHONY: help setup tools check format test suite soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-report bench-xml bench-vulnerabilities clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,12 @@ format: setup  ## Let ruff format the tree
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check  ## All checks and tests, the network lab included (as root)
-	$(BIN)/python -m pytest -m 'not soak' --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
+# Whole runs in the lab wait more than they work: the checks are made meanwhile.
+test: setup  ## All checks and tests, the network lab included (as root)
+	@$(MAKE) --no-print-directory --jobs 2 check suite
+
+suite: setup  ## The tests of `make test` alone
+	$(BIN)/python -m pytest -m 'not soak' --numprocesses 6 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 soak: setup  ## The long repetitions: 25 runs killed at random moments
 	$(BIN)/python -m pytest -m soak $(PYTEST)

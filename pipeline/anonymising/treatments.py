@@ -67,7 +67,7 @@ def nothing(_veil: Veil, value: Any) -> Any:
         return None if value is None else type(value)()
     if isinstance(value, Branding):
         known = value.language in languages()
-        return Branding(language=value.language if known else FIRST)
+        return Branding(language=value.language if known else FIRST, variant=value.variant)
     raise TypeError(f"nobody decided what of {type(value).__name__} may be told")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.render.document import RunDocument
+    from pipeline.render.variants import Variant
     from pipeline.workspace import Workspace
 
     Form = tuple[str, Callable[[RunDocument], str | bytes]]
@@ -75,6 +76,13 @@ def anonymised_copy(document: RunDocument, place: Workspace) -> RunDocument:
     shipped = Shipped(policy=our_policy(), profiles=frozenset(known_profiles()))
     with pseudonyms_in(place.pseudonyms, secret=secrets.token_bytes(KEY_BYTES)) as pseudonyms:
         return anonymised(document, pseudonyms, shipped)
+
+
+def in_variant(document: RunDocument, variant: Variant) -> RunDocument:
+    """The document as it is told in that variant, whatever the engagement says."""
+    from dataclasses import replace
+
+    return replace(document, branding=replace(document.branding, variant=variant))
 
 
 def written(

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     Format,
     Here,
     OutputFormat,
+    ReportVariant,
     RunReference,
     existing_database,
 )
@@ -203,11 +204,12 @@ def report(
         bool,
         typer.Option("--anonymised", help="With pseudonyms, and without banners; needs --output."),
     ] = False,
+    variant: ReportVariant = None,
 ) -> int:
     """Decide, compare and render a stored run again; sends nothing."""
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
-    from pipeline.cli.forms import anonymised_copy, forms_meant, written
+    from pipeline.cli.forms import anonymised_copy, forms_meant, in_variant, written
     from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
     from pipeline.errors import UsageError, WorkspaceBusy
@@ -224,6 +226,11 @@ def report(
         raise UsageError(
             "--anonymised writes a copy somewhere, and into no template of yours",
             hint="add --output FILE, and leave --template out: nobody knows what it tells",
+        )
+    if variant is not None and output is None:
+        raise UsageError(
+            "--variant is for a report that is written somewhere",
+            hint="add --output FILE, or name branding.variant in the engagement",
         )
     place = Workspace(workspace.absolute())
     with Store(existing_database(workspace)) as store:
@@ -248,6 +255,8 @@ def report(
         document = outcome.document
         if anonymised:
             document = anonymised_copy(document, place)
+        if variant is not None:
+            document = in_variant(document, variant)
         files = written(document, meant or ("html",), output, template)
     for file in files:
         print(file)

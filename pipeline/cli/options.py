@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.render.variants import Variant
+
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
 
@@ -42,6 +44,12 @@ RunReference = Annotated[
 
 DocxTemplate = Annotated[
     Path | None, typer.Option("--template", metavar="DOCX", help="Fill this DOCX, not ours.")
+]
+
+
+ReportVariant = Annotated[
+    Variant | None,
+    typer.Option("--variant", help="For everybody, who decides, or who mends; needs --output."),
 ]
 
 

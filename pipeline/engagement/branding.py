@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Final
@@ -26,6 +27,7 @@ from pipeline.parse import ParseError
 from pipeline.parse.safe_xml import SafeXml
 from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
 from pipeline.render.language import FIRST, languages
+from pipeline.render.variants import Variant
 
 LARGEST_LOGO: Final = 256 << 10
 """Bytes."""
@@ -87,7 +89,14 @@ def _readable(colour: str, info: ValidationInfo) -> str:
 
 
 def _language(text: str) -> str:
-    known = languages()
+    return _one_of(languages(), text)
+
+
+def _variant(text: str) -> Variant:
+    return Variant(_one_of([variant.value for variant in Variant], text))
+
+
+def _one_of(known: Sequence[str], text: str) -> str:
     if text not in known:
         raise ValueError(f"must be one of {', '.join(known)} (got {shown(text)})")
     return text
@@ -97,6 +106,9 @@ _COLOUR_SCHEMA: Final = WithJsonSchema({"type": "string", "pattern": f"^{_COLOUR
 _Colour = Annotated[str, kinds.text_of(_colour), _COLOUR_SCHEMA]
 _Language = Annotated[
     str, kinds.text_of(_language), WithJsonSchema({"type": "string", "enum": [*languages()]})
+]
+_Variant = Annotated[
+    Variant, kinds.text_of(_variant), WithJsonSchema({"type": "string", "enum": [*Variant]})
 ]
 _Link = Annotated[str, kinds.text_of(_colour), AfterValidator(_readable), _COLOUR_SCHEMA]
 
@@ -138,6 +150,11 @@ class BrandingDocument(Strict):
         default=FIRST, description="The language of what reports say of themselves."
     )
 
+    variant: _Variant = Field(
+        default=Variant.FULL,
+        description="For whom reports are: everybody, who decides, or who mends.",
+    )
+
     @property
     def value(self) -> Branding:
         """The same as a plain value."""
@@ -149,6 +166,7 @@ class BrandingDocument(Strict):
             link=self.colours.link or "",
             link_dark=self.colours.link_dark or "",
             language=self.language,
+            variant=self.variant,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.render.language import FIRST
+from pipeline.render.variants import Variant
 
 PAPERS: Final = {"light": ("#ffffff", "#f4f6f8"), "dark": ("#12181f", "#1a222b")}
 """By theme what links stand on: ``--paper`` and ``--shade`` of the style of the report."""
@@ -44,6 +45,7 @@ class Branding:
     note: str = ""
     language: str = FIRST
     """The code of the language of fixed texts."""
+    variant: Variant = Variant.FULL
 
     @property
     def style(self) -> str:

@@ -45,6 +45,7 @@ from pipeline.render.summary import summarise
 from pipeline.render.templating import environment
 from pipeline.render.text import counted
 from pipeline.render.trends import HEIGHT, WIDTH, line, stays_told
+from pipeline.render.variants import VARIANTS, Variant, at_most, shown
 from pipeline.render.words import DISPUTED_VERDICTS, NAMES
 from pipeline.resources import read_text
 
@@ -53,6 +54,8 @@ _SCRIPTS: Final = ("language.js", "endpoints.js", "inventory.js", "report.js")
 _FINDINGS_TOLD: Final = 1000
 _CHANGES_TOLD: Final = 200
 _ROWS_TOLD: Final = 200
+_RISKS_TOLD: Final = 10_000
+_RISK_ENDPOINTS: Final = 60
 _SAID: Final = re.compile(r'said\("((?:[^"\\]|\\.)*)"')
 """A fixed text in a script."""
 
@@ -73,6 +76,8 @@ def render_html(
 
 def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
     style, script = _joined(_STYLES) + document.branding.style, _joined(_SCRIPTS)
+    variant = document.branding.variant
+    shows = shown(variant)
     groups = group(
         document.findings,
         at_most=_FINDINGS_TOLD,
@@ -93,8 +98,12 @@ def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
         "completeness": completeness_told(document),
         "planned": planned(document),
         "groups": groups,
-        "told": _told(groups),
-        "changes": group_changes(comparison, at_most=_CHANGES_TOLD) if comparison else (),
+        "told": _told(groups) if "findings" in shows else frozenset(),
+        "shows": shows,
+        "told_variant": "" if variant is Variant.FULL else VARIANTS[variant],
+        "changes": group_changes(comparison, at_most=at_most(variant, _CHANGES_TOLD))
+        if comparison
+        else (),
         **_trends(document),
         "pictures": _pictures(document),
         "checklist": checklist(document),
@@ -111,7 +120,9 @@ def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
         "risks": risk_entries(document.findings),
         "zones_assumed": assumed_sentence(document.findings),
         "risk_counts": risk_counts(document.findings),
-        "rows_told": _ROWS_TOLD,
+        "rows_told": at_most(variant, _ROWS_TOLD),
+        "risks_told": at_most(variant, _RISKS_TOLD),
+        "risk_endpoints": at_most(variant, _RISK_ENDPOINTS),
         "complete": document.state is RunState.COMPLETE,
     }
     return environment().get_template("report.html.j2").render(context)

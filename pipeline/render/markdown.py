@@ -41,9 +41,12 @@ def _lines(told: Outline) -> Iterator[str]:
     yield from _summary(told)
     yield from _missing(told)
     yield from _risks(told)
-    yield from _findings(told)
+    if told.findings_told:
+        yield from _findings(told)
     yield from _changes(told)
-    yield from _method(told)
+    if told.findings_told:
+        yield from _method(told)
+    yield from (f"Written by portproof {escaped(told.portproof)}. All times are UTC.", "")
 
 
 def _pairs(pairs: tuple[tuple[str, str], ...]) -> Iterator[str]:
@@ -149,4 +152,3 @@ def _method(told: Outline) -> Iterator[str]:
     if told.events:
         yield from ("### Events", "")
         yield from _table(("time (UTC)", "event"), iter(told.events))
-    yield from (f"Written by portproof {escaped(told.portproof)}. All times are UTC.", "")

@@ -26,6 +26,7 @@ from pipeline.render.risks import RiskEntry, assumed_sentence, risk_counts, risk
 from pipeline.render.summary import Step, Summary, summarise
 from pipeline.render.tables import port_ranges
 from pipeline.render.text import counted, instant, minute, shortened, visible
+from pipeline.render.variants import VARIANTS, Variant, at_most, shown
 from pipeline.render.words import (
     CHANGES,
     DISPUTED_VERDICTS,
@@ -153,11 +154,15 @@ class Outline:
     methods: tuple[MethodTold, ...]
     completeness: tuple[str, ...]
     events: tuple[tuple[str, str], ...]
+    findings_told: bool = True
+    """False in a variant without findings one by one, and without the method."""
 
 
 def outline(document: RunDocument) -> Outline:
     """The document in short. Same document, same texts."""
     summary = summarise(document)
+    variant = document.branding.variant
+    shows = shown(variant)
     missing = uncovered(document)
     risks = risk_entries(document.findings)
     return Outline(
@@ -170,7 +175,9 @@ def outline(document: RunDocument) -> Outline:
         cover=_pairs(_cover(document)),
         authorisation=_pairs((_label(n), text) for n, text in document.authorisation if text),
         notice=visible(summary.notice),
-        summary=tuple(visible(told, 4 * _WORDS) for told in _sentences(summary)),
+        summary=tuple(
+            visible(told, 4 * _WORDS) for told in _sentences(summary) if "sentences" in shows
+        ),
         figures=_figures(document, missing),
         severities=tuple(
             (_label(count.severity), f"{count.endpoints:,}")
@@ -179,7 +186,7 @@ def outline(document: RunDocument) -> Outline:
         ),
         first=tuple(_step(step) for step in summary.first),
         missing=visible(summary.missing),
-        gaps=tuple(_gaps(missing)),
+        gaps=tuple(_gaps(missing, at_most(variant, _ROWS_TOLD))),
         beyond=tuple(_beyond(missing)),
         doubted=_pairs(
             (
@@ -187,12 +194,12 @@ def outline(document: RunDocument) -> Outline:
                 for each in unbelieved(document.neighbourhoods)
             ),
             limit=3 * _WORDS,
-        )[:_ROWS_TOLD],
-        risks=tuple(_risk(entry) for entry in risks[:_RISKS_TOLD]),
-        risks_note=visible(_risks_note(document, len(risks))),
-        groups=tuple(_groups(document)),
+        )[: _ROWS_TOLD if "hosts" in shows else 0],
+        risks=tuple(_risk(entry) for entry in risks[: at_most(variant, _RISKS_TOLD)]),
+        risks_note=visible(_risks_note(document, len(risks) - at_most(variant, _RISKS_TOLD))),
+        groups=tuple(_groups(document)) if "findings" in shows else (),
         changed=tuple(visible(told, 2 * _WORDS) for told in _changed(document)),
-        changes=tuple(_changes(document)),
+        changes=tuple(_changes(document, at_most(variant, _CHANGES_TOLD))),
         method=_pairs(_method(document)),
         methods=tuple(
             MethodTold(
@@ -205,7 +212,8 @@ def outline(document: RunDocument) -> Outline:
             for use in methods_used(document.tasks)
         ),
         completeness=tuple(_completeness(document)),
-        events=tuple(_events(document)),
+        events=tuple(_events(document)) if "events" in shows else (),
+        findings_told="findings" in shows,
     )
 
 
@@ -227,6 +235,8 @@ def _cover(document: RunDocument) -> Iterator[tuple[str, str]]:
     yield "Began", f"{instant(document.started)} UTC"
     yield "Ended", "not yet" if document.ended is None else f"{instant(document.ended)} UTC"
     yield "State", str(document.state)
+    if document.branding.variant is not Variant.FULL:
+        yield "Variant", VARIANTS[document.branding.variant]
     if document.risk_policy:
         yield "Risk policy", document.risk_policy
     for file in document.imported:
@@ -278,21 +288,21 @@ def _named(endpoints: Sequence[Endpoint]) -> str:
 # --- what is not known ---------------------------------------------------------------------------
 
 
-def _gaps(missing: Uncovered) -> Iterator[GapTold]:
-    for gap in missing.gaps[:_ROWS_TOLD]:
+def _gaps(missing: Uncovered, rows: int) -> Iterator[GapTold]:
+    for gap in missing.gaps[:rows]:
         yield GapTold(
             what=visible(gap.what, _WORDS),
             amount=counted(gap.endpoints, "endpoint"),
             why=f"Not asked: {visible(gap.why, _WORDS)}",
         )
-    for given in missing.given_up[:_ROWS_TOLD]:
+    for given in missing.given_up[:rows]:
         ports = f"ports {given.ports}" if given.ports else "all ports that were asked"
         yield GapTold(
             what=visible(f"{shortened(given.addresses.texts(), 8)}, {ports}", _WORDS),
             amount=counted(given.addresses.size, "address", "addresses"),
             why=f"Given up by {given.method}: {visible(given.reason, _WORDS)}",
         )
-    rest = len(missing.gaps[_ROWS_TOLD:]) + len(missing.given_up[_ROWS_TOLD:])
+    rest = len(missing.gaps[rows:]) + len(missing.given_up[rows:])
     if rest:
         yield GapTold(what=f"{rest:,} more", amount="", why="The JSON document has all of them.")
 
@@ -322,10 +332,10 @@ def _risk(entry: RiskEntry) -> RiskTold:
     )
 
 
-def _risks_note(document: RunDocument, risks: int) -> str:
+def _risks_note(document: RunDocument, more: int) -> str:
     told = [assumed_sentence(document.findings), document.risk_note[:_WORDS]]
-    if risks > _RISKS_TOLD:
-        told.append(f"{counted(risks - _RISKS_TOLD, 'lesser risk')} more are in the JSON document.")
+    if more > 0:
+        told.append(f"{counted(more, 'lesser risk')} more are in the JSON document.")
     return " ".join(each for each in told if each)
 
 
@@ -439,10 +449,10 @@ def _deviating(document: RunDocument) -> str:
     return "; ".join((deviation_count(found), *told, *((f"{rest:,} more",) if rest else ())))
 
 
-def _changes(document: RunDocument) -> Iterator[ChangesTold]:
+def _changes(document: RunDocument, few: int) -> Iterator[ChangesTold]:
     if document.comparison is None:
         return
-    for found in group_changes(document.comparison, at_most=_CHANGES_TOLD):
+    for found in group_changes(document.comparison, at_most=few):
         yield ChangesTold(
             kind=_label(found.kind),
             meaning=CHANGES[found.kind],

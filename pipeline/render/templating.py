@@ -48,7 +48,6 @@ from pipeline.render.words import (
 )
 from pipeline.resources import folder
 
-_RISK_ENDPOINTS: Final = 60
 _BANNER: Final = 400
 _OUTPUT: Final = 4000
 _OUTPUT_LINES: Final = 60
@@ -117,7 +116,6 @@ def environment() -> Environment:
         sources_text=sources_text,
         method_names=METHODS,
         banner_limit=_BANNER,
-        risk_endpoints=_RISK_ENDPOINTS,
     )
     return environment
 

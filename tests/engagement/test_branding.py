@@ -15,6 +15,7 @@ from pipeline.engagement import Engagement, branding_now
 from pipeline.errors import Mistake
 from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
 from pipeline.render.html import render_html
+from pipeline.render.variants import Variant
 from tests.render import documents
 from tests.render.page import read_page
 
@@ -33,7 +34,7 @@ def test_what_is_written_is_what_reports_get(engage: Engage, sound: str, tmp_pat
     (tmp_path / "logo").write_bytes(PNG)
     text = "branding:\n  client: Holding\n  consultant: Sample\n  logo: logo\n"
     text += '  colours: {cover: "#5B2A86", link: "#5b2a86", link_dark: "#c9a6e8"}\n'
-    text += "  language: de\n"
+    text += "  language: de\n  variant: technical\n"
     engage(sound + text)
     said = branding_now(tmp_path / "engagement.yml", "weekly-perimeter")
     assert said == Branding(
@@ -44,6 +45,7 @@ def test_what_is_written_is_what_reports_get(engage: Engage, sound: str, tmp_pat
         link="#5b2a86",
         link_dark="#c9a6e8",
         language="de",
+        variant=Variant.TECHNICAL,
     )
     assert branding_now(tmp_path / "engagement.yml", "another") == Branding()
     assert branding_now(tmp_path / "gone.yml", "weekly-perimeter") == Branding()
@@ -114,10 +116,12 @@ def test_a_colour_that_is_none_or_cannot_be_read_is_refused(
     assert what in mistake.what
 
 
-def test_a_language_without_a_catalogue_is_refused(mistakes: Mistakes, sound: str) -> None:
+def test_a_language_or_a_variant_that_is_none_is_refused(mistakes: Mistakes, sound: str) -> None:
     (mistake,) = mistakes(sound + "branding: {language: tlh}\n")
     assert mistake.field == "branding.language"
     assert "must be one of de, en" in mistake.what
+    (mistake,) = mistakes(sound + "branding: {variant: short}\n")
+    assert "must be one of full, executive, technical" in mistake.what
 
 
 def test_contrast_is_that_of_the_guidelines() -> None:

@@ -204,6 +204,8 @@ class RunPlan:
     """Where the inventory of assets was read from."""
     inventory_sha256: str = ""
     """That of the entries of the inventory, by which the store has them; empty without one."""
+    vulnerabilities: tuple[str, ...] = ()
+    """Which files of other scanners are put beside the run, as patterns beside its engagement."""
     permits: Permits = field(default_factory=Permits)
     """The bounds of the authorisation besides its validity."""
     third_parties: ThirdParties = field(default_factory=ThirdParties)

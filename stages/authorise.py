@@ -116,6 +116,7 @@ def authorise(
         windows=described(engagement.hours),
         expected=engagement.expected,
         assets=engagement.inventory.sources,
+        vulnerabilities=engagement.vulnerabilities,
         act_on=engagement.act_on,
         suppressions=engagement.suppressions,
         against_baseline=engagement.against_baseline,

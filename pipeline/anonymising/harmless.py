@@ -34,7 +34,7 @@ CODES: Final = frozenset(reasons.EXPLANATIONS) | {
 EVENTS: Final = frozenset(
     {"note", "paused", "continued", "stopped", "blocked", "throttle", "refused", "foreign"}
     | {"retry", "failed", "begun", "resumed", "recovered", "engagement", "notice", "lifted"}
-    | {"purged", "canary", "window", "interrupted"}
+    | {"purged", "canary", "window", "interrupted", "scans"}
 )
 FORMATS: Final = frozenset(
     {"nmap", "nmap-xml", "masscan", "masscan-json", "masscan-xml", "masscan-list", "json", "xml"}

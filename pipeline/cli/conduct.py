@@ -23,6 +23,7 @@ from pipeline.cli.narrowing import Current
 from pipeline.cli.noticing import Teller
 from pipeline.cli.recording import recording, seal_again, seal_run
 from pipeline.cli.resuming import how_to_resume
+from pipeline.correlating import EVENT, file_scans_of_engagement
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.calendars import described, openings_of
 from pipeline.engagement.inventorying import gathered, require_few
@@ -258,6 +259,7 @@ def conduct(
             )
             failure = _nothing_asked(run, store, folder) if finished else None
             if finished and failure is None:
+                _put_beside(run, store, trail, console)
                 outcome = _close(run, store, folder, trail)
                 told = teller.finished(outcome.document, act=needs_action(outcome.document))
                 sent = deliver_after(run, workspace, store, console)
@@ -297,6 +299,16 @@ def _nothing_asked(run: RunRecord, store: Store, folder: Path) -> ToolError | No
         hint="what the tool said is in that folder, and `portproof doctor` looks at this machine; "
         "put it right and start a new run",
     )
+
+
+def _put_beside(run: RunRecord, store: Store, trail: Trail, console: Console) -> None:
+    """What other scanners wrote, as the engagement names it."""
+
+    def tell(text: str) -> None:
+        store.add_event(run.number, EVENT, text, now=time.time())
+        console.event(EVENT, text)
+
+    file_scans_of_engagement(store, run, trail, tell=tell)
 
 
 def _close(run: RunRecord, store: Store, folder: Path, trail: Trail) -> Outcome:

@@ -52,32 +52,31 @@ def correlate(
 
 def _correlated(run: str, files: list[Path], workspace: Path) -> RunDocument:
     import contextlib
+    import time
 
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
     from pipeline.cli.recording import recording
-    from pipeline.errors import Error, UsageError
-    from pipeline.parse import ParseError
+    from pipeline.correlating import file_scans, put_on_record
+    from pipeline.errors import UsageError
     from pipeline.store.runs import Store
-    from pipeline.store.scans import file_scan
     from pipeline.workspace import Workspace
 
+    existing_database(workspace)
     place = Workspace(workspace.absolute())
-    with Store(existing_database(workspace)) as store, contextlib.ExitStack() as closing:
+    with contextlib.ExitStack() as closing:
+        # A run of this workspace would write the same report and record at the same time.
+        closing.enter_context(place.lock(now=time.time()))
+        store = closing.enter_context(Store(place.database))
         record = store.run(run)
         record.require_evidence()
-        filed = []
         for path in files:
             if not path.is_file():
                 raise UsageError("there is no such file", where=str(path))
-            try:
-                filed.append(file_scan(store, record, path))
-            except ParseError as refused:
-                where = f"{path}: {refused.where}" if refused.where else str(path)
-                raise Error(refused.what, where=where, hint=refused.hint) from None
+        filed = file_scans(store, record, files)
         folder = place.run_folder(record.id)
         trail = None
         if (folder / RECORD).exists():
             trail = closing.enter_context(recording(record, store, folder, again="correlated"))
-            trail.add("scans", {"scans": {file.name: file.sha256 for file in filed}})
+            put_on_record(trail, filed)
         return desk_half(record, store, folder, trail).document

@@ -229,6 +229,13 @@ class EngagementDocument(Strict):
         "which of their ports are expected to be open.",
         examples=[[{"file": "assets.csv"}, {"file": "leases.csv", "format": "dhcp"}]],
     )
+    vulnerabilities: list[kinds.Line] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Files of other scanners beside this one, as patterns: put beside each run "
+        "when it has nothing left to ask.",
+        examples=[["scans/*.nessus", "scans/**/*.jsonl"]],
+    )
     act_on: list[_Change] = Field(
         default_factory=lambda: list(ACT_ON),
         min_length=1,

@@ -195,6 +195,7 @@ def _engagement(
         outputs=tuple(dict.fromkeys(document.outputs)),
         expected=document.baseline,
         assets=assets,
+        vulnerabilities=tuple(document.vulnerabilities),
         inventory=gathered(each for each in assets if not isinstance(each, NetboxSettings)),
         act_on=tuple(dict.fromkeys(document.act_on)),
         privacy=document.privacy.value,

@@ -266,6 +266,8 @@ class Engagement:
     """What was read of files, and each NetBox that is asked when a run is planned."""
     inventory: Inventory = field(default_factory=Inventory)
     """The entries of files; with those of NetBox once it was asked."""
+    vulnerabilities: tuple[str, ...] = ()
+    """Patterns of files beside the engagement."""
     act_on: tuple[ChangeKind, ...] = ACT_ON
     against_baseline: bool = False
     privacy: Privacy

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Portproof
-from tests.cli.ground import ask, the_run
+from tests.cli.ground import Service, ask, engage, the_run
+from tests.cli.past import file_run, found, past
 
 SCANS = Path(__file__).parents[2] / "fixtures" / "scans"
 HOSTILE = "Old \u202ebanner\x1b[31m &lt;script&gt;alert(1)&lt;/script&gt;"
@@ -80,3 +81,33 @@ def test_what_is_no_scan_is_refused_and_nothing_of_it_is_filed(
     assert "no scanner writes this" in said.err
     assert ask(finished, "SELECT * FROM scans") == []
     assert portproof("correlate", "last", tmp_path / "none", "--workspace", finished).code == 2
+
+
+def test_what_the_engagement_names_is_put_beside_each_run_and_costs_none(
+    portproof: Portproof, service: Service, tmp_path: Path
+) -> None:
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    path.write_text(f'{path.read_text()}\nvulnerabilities: ["scans/**/*", none/*.nessus]\n')
+    (path.parent / "scans" / "deep").mkdir(parents=True)
+    as_of((service.address, service.port), "shop.nessus", path.parent / "scans" / "deep")
+    (path.parent / "scans" / "notes.txt").write_text("call Jane")
+    ran = portproof("run", path)
+    assert ran.code in (0, 1), ran.err
+    assert "shop.nessus of Nessus: 3 findings about this run" in ran.err
+    report = json.loads((the_run(path.parent) / "report.json").read_text())
+    assert [file["name"] for file in report["vulnerabilities"]["files"]] == ["shop.nessus"]
+    assert report["endpoints"][0]["known"]
+    told = [event["text"] for event in report["events"] if event["kind"] == "scans"]
+    assert "no file matches none/*.nessus" in told
+    assert any(text.startswith("notes.txt is left out: ") for text in told)
+    assert portproof("audit", "verify", "last", "--workspace", path.parent).code == 0
+
+
+def test_a_workspace_that_a_run_is_using_is_left_to_it(
+    portproof: Portproof, other_run: Path, tmp_path: Path
+) -> None:
+    with past(other_run) as store:
+        file_run(store, "one", [found("192.0.2.7:443")])
+    said = portproof("correlate", "last", SCANS / "shop.nessus", "--workspace", other_run)
+    assert said.code == 3
+    assert "another run is using this workspace" in said.err

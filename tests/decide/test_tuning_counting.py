@@ -41,7 +41,7 @@ from tests.decide.making import (
 from tests.decide.tallies import SETTINGS
 
 OTHER, THIRD = endpoints("192.0.2.7:80", "192.0.2.7:443")
-SWEPT = replace(settled(sweep(), 1), rate=400.0)
+SWEPT = replace(settled(sweep(), 1), rate=900.0, argv=("masscan", "--rate=200.00"))
 LOOKED = settled(
     task(ports="80,443", purpose=Purpose.SECOND_LOOK, stage=StageName.DISCOVER, round_=2), 2
 )

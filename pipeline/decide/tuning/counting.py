@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.addresses import Address
 from pipeline.decide.along import Along
 from pipeline.decide.looks import endpoints_missed
+from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.decide.rescan import worth_asking_again
 from pipeline.decide.sequential import ERROR
 from pipeline.decide.standing import Mood, Standings, network_number, standings
@@ -48,6 +49,7 @@ _NOT_THERE: Final = frozenset({VerdictKind.ARTEFACT, VerdictKind.REFUTED})
 _BELIEVED: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 _TURNED: Final = frozenset({Mood.SILENT, Mood.REFUSING})
 _FIRST_RESCAN: Final = 2
+_MASSCAN_RATE: Final = "--rate="
 
 Heard = Sequence[Observation]
 
@@ -132,7 +134,7 @@ class Counting:
             task = record.task
             self._asked[task.purpose] += task.endpoints
             if task.purpose is Purpose.SWEEP and task.protocol is Protocol.TCP and record.rate:
-                self._rates.append((record.rate, task.endpoints))
+                self._rates.append((_real_rate(record), task.endpoints))
             if task.purpose is Purpose.VERSION:
                 self._probed.update(task.targets.addresses)
 
@@ -232,6 +234,13 @@ class Counting:
         listened = sorted((o for o in shaken if o.aftermath is not None), key=lambda o: o.time)
         if any(o.aftermath is Aftermath.DATA for o in listened):
             self._mute += Share(int(listened[0].aftermath is not Aftermath.DATA), 1)
+
+
+def _real_rate(record: TaskRecord) -> float:
+    """Packets a second: masscan is told less than its lease where the sweep is short."""
+    told = [a.removeprefix(_MASSCAN_RATE) for a in record.argv if a.startswith(_MASSCAN_RATE)]
+    rate = record.rate or 0.0
+    return min([rate, *(float(text) * PACKETS_PER_SWEEP_PROBE for text in told)])
 
 
 class _First:

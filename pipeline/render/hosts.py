@@ -16,7 +16,9 @@ from pipeline.decide.facts import (
     Suspicion,
     Turn,
 )
+from pipeline.decide.signatures import Signature, likely, of_host
 from pipeline.decide.standing import Episode, Mood, network_of
+from pipeline.engagement.artefacts import our_signatures
 from pipeline.model import Protocol
 from pipeline.render.language import Phrases, figure, fraction, say, say_many
 from pipeline.render.text import counted, instant, later, listed, shortened, visible
@@ -108,6 +110,7 @@ def _unbelieved(
     else:
         sentences.append(f"{counts_of(records)} {say('The hosts: {hosts}.', hosts=named(hosts))}")
         sentences += _pretence_of(records)
+        sentences += _likely(records)
         sentences += _wavering(records)
     if network is not None:
         sentences += _turns_of(network, hosts) if len(records) > 1 else ()
@@ -150,6 +153,7 @@ def host_sentences(record: HostRecord) -> tuple[str, ...]:
     return (
         counts_of((record,)),
         *_controls(record),
+        *_likely((record,)),
         *_canaries(record),
         *_ttls(record),
         *_alike(record),
@@ -185,6 +189,18 @@ def network_name(record: NetworkRecord) -> str:
 def named(hosts: Sequence[Address]) -> str:
     """The first few hosts by address, and how many more."""
     return shortened([str(host) for host in hosts], _HOSTS_NAMED)
+
+
+def likely_text(signature: Signature) -> str:
+    """The likely name of an artefact, which decides nothing."""
+    return f"It looks like {signature.title} ({signature.id}): {signature.what}."
+
+
+def _likely(records: Sequence[HostRecord]) -> Iterator[str]:
+    """What all of these hosts look like, if it has a name."""
+    found = {likely(our_signatures(), of_host(record)) for record in records}
+    if len(found) == 1 and (signature := found.pop()) is not None:
+        yield likely_text(signature)
 
 
 # --- one host ------------------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from pipeline.decide.confidence import percent_text
 from pipeline.decide.facts import HostRecord
 from pipeline.decide.likelihoods import Hypothesis
 from pipeline.decide.pattern import PatternKind, pattern
+from pipeline.decide.signatures import likely, of_endpoint
 from pipeline.decide.standing import Mood
 from pipeline.decide.verdict import SOME_REFUSED, HostFacts, hypotheses
+from pipeline.engagement.artefacts import our_signatures
 from pipeline.model import (
     Aftermath,
     Endpoint,
@@ -34,7 +36,7 @@ from pipeline.model import (
 )
 from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
-from pipeline.render.hosts import host_sentences
+from pipeline.render.hosts import host_sentences, likely_text
 from pipeline.render.known import known_text
 from pipeline.render.text import counted, duration, instant, iso, visible
 from pipeline.render.words import CHANGES, round_name, service_text
@@ -429,6 +431,9 @@ def _decided(finding: Finding, host: HostRecord | None) -> Iterator[str]:
             f"{aside} of {counted(len(finding.observations), 'observation')} "
             f"{'was' if aside == 1 else 'were'} set aside, and did not count."
         )
+    known = likely(our_signatures(), of_endpoint(verdict, finding.observations, host))
+    if known is not None:
+        yield likely_text(known)
     if verdict.service is not None:
         yield from _service(verdict.service)
     if finding.change is not None:

@@ -9,7 +9,7 @@ LOSS   ?= 0
 APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv systemd util-linux chromium libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core rsyslog rsyslog-openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test suite soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-report bench-xml bench-vulnerabilities clean
+.PHONY: help setup tools check format test suite soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-report bench-tune bench-xml bench-vulnerabilities clean
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-history: setup  ## Measure how large and how fast the history of three yea
 
 bench-report: setup  ## Measure the report of 100,000 endpoints in Chromium, beside a plain table
 	$(BIN)/python -m fixtures.bench_report $(BENCH)
+
+bench-tune: setup  ## Scan a lab hastily, let tune propose, and scan it again
+	$(BIN)/python -m fixtures.bench_tune $(BENCH)
 
 bench-xml: setup  ## Time readers of nmap's XML, and comparisons of two files (10 minutes, 8 GB of memory)
 	@PYTHON="$(PYTHON)" fixtures/setup-tools libxml2-utils ndiff

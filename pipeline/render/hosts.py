@@ -193,7 +193,12 @@ def named(hosts: Sequence[Address]) -> str:
 
 def likely_text(signature: Signature) -> str:
     """The likely name of an artefact, which decides nothing."""
-    return f"It looks like {signature.title} ({signature.id}): {signature.what}."
+    return say(
+        "It looks like {title} ({id}): {what}.",
+        title=say(signature.title),
+        id=signature.id,
+        what=say(signature.what),
+    )
 
 
 def _likely(records: Sequence[HostRecord]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from jinja2 import Environment, nodes
 
 from pipeline.decide.completeness import A_SAMPLE_ASSUMES, TWO_PASSES_ASSUME
 from pipeline.decide.reasons import EXPLANATIONS
+from pipeline.engagement.artefacts import our_signatures
 from pipeline.render.catalogue import Messages, read_catalogue
 from pipeline.render.checklist import Standing
 from pipeline.render.language import Phrases
@@ -76,6 +77,7 @@ def _elsewhere(modules: Iterable[str]) -> Iterator[str]:
     yield from (*FIELDS, *RECORDED, *TWO_PASSES_ASSUME, *A_SAMPLE_ASSUMES)
     yield from (*EXPLANATIONS.values(), *Standing, "and", "or")
     yield from (text for texts in WOULD_CHANGE.values() for text in texts)
+    yield from (text for known in our_signatures() for text in (known.title, known.what))
     for name in modules:
         module = import_module(name)
         for value in vars(module).values():

@@ -21,7 +21,7 @@ from pipeline.errors import Error
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
 from pipeline.render.outline import outline
-from pipeline.render.text import visible
+from pipeline.render.text import typed_parts, visible
 from pipeline.resources import folder
 
 _FIRST: Final = "[Content_Types].xml"
@@ -92,7 +92,14 @@ def _packed(parts: dict[str, bytes], when: datetime) -> bytes:
 
 
 def _environment() -> SandboxedEnvironment:
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_shown)
+    made = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_shown)
+    made.filters["quoted"] = _quoted
+    return made
+
+
+def _quoted(text: str) -> str:
+    """What is to be typed between quotes in place of backticks, which only Markdown knows."""
+    return "".join(f"“{part}”" if typed else part for part, typed in typed_parts(text))
 
 
 def _shown(value: Any) -> Any:

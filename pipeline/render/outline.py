@@ -134,6 +134,8 @@ class Outline:
     run: str
     began: str
     portproof: str
+    consultant: str
+    """Who scanned for the client; empty where nobody says so."""
     cover: tuple[tuple[str, str], ...]
     authorisation: tuple[tuple[str, str], ...]
     notice: str
@@ -172,6 +174,7 @@ def outline(document: RunDocument) -> Outline:
         run=visible(document.run, _SHORT),
         began=f"{minute(document.started)} UTC",
         portproof=visible(document.portproof_version, _SHORT),
+        consultant=visible(document.branding.consultant, _SHORT),
         cover=_pairs(_cover(document)),
         authorisation=_pairs((_label(n), text) for n, text in document.authorisation if text),
         notice=visible(summary.notice),

@@ -11,26 +11,27 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
 from pipeline.render.outline import outline
-from pipeline.render.text import iso, visible
+from pipeline.render.text import iso, typed_parts, visible
 from pipeline.resources import folder, read_text
 
 
 def render_pdf(document: RunDocument) -> bytes:
     """The PDF. Same document, same fonts, same bytes. Raises :class:`Error` without WeasyPrint."""
-    return on_paper(printed(document))
+    logo = document.branding.logo
+    return on_paper(printed(document), logo.uri if logo else None)
 
 
-def on_paper(html: str) -> bytes:
-    """A page as a PDF; whatever it refers to is left out."""
+def on_paper(html: str, picture: str | None = None) -> bytes:
+    """A page as a PDF; whatever it refers to is left out, but for one ``picture`` of ours."""
     weasyprint = needed("pdf")
     # Whatever it would say about the page goes to a log that nobody asked for.
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
-    page = weasyprint.HTML(string=html, url_fetcher=_fetcher(weasyprint))
+    page = weasyprint.HTML(string=html, url_fetcher=_fetcher(weasyprint, picture))
     made: bytes = page.write_pdf(pdf_tags=True)
     return made
 
@@ -38,16 +39,22 @@ def on_paper(html: str) -> bytes:
 def printed(document: RunDocument) -> str:
     """The page before it becomes a PDF."""
     template = _environment().get_template("report.html.j2")
+    brand = document.branding
     style = Markup(read_text("templates", "print/print.css"))  # noqa: S704 -- our own file
+    if brand.link:
+        # The colour of links was held against white paper when the engagement was read.
+        style += Markup("\n:root {{ --accent: {}; }}").format(brand.link)
     when = iso(document.started)[:19] + "Z"
-    return template.render(told=outline(document), style=style, when=when)
+    return template.render(told=outline(document), brand=brand, style=style, when=when)
 
 
-def _fetcher(weasyprint: Any) -> Any:
+def _fetcher(weasyprint: Any, picture: str | None) -> Any:
     class Nothing(weasyprint.urls.URLFetcher):  # type: ignore[misc]  # only known when it is there
-        """Refuses every address."""
+        """Refuses every address; the picture comes with the page."""
 
         def fetch(self, url: str, headers: object = None) -> Any:
+            if picture is not None and url == picture:
+                return super().fetch(url, headers)
             raise ValueError(f"nothing is fetched for a report: {url}")
 
     return Nothing()
@@ -55,13 +62,23 @@ def _fetcher(weasyprint: Any) -> Any:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(folder("templates") / "print"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    made.filters["typed"] = _typed
+    return made
+
+
+def _typed(text: str) -> Markup:
+    """What stands between backticks, as something to type."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if typed else escape(part)
+        for part, typed in typed_parts(visible(text))
     )
 
 

@@ -33,6 +33,7 @@ from pipeline.render.text import (
     minute,
     ports_of,
     shortened,
+    typed_parts,
     visible,
 )
 from pipeline.render.words import (
@@ -136,12 +137,9 @@ def _output(text: str) -> Markup:
 
 def _prose(text: str) -> Markup:
     """Text of a rule, in which what stands between backticks is to be typed."""
-    parts = visible(text).split("`")
-    if len(parts) % 2 == 0:  # one is left alone: it is a backtick
-        return escape("`".join(parts))
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if typed else escape(part)
+        for part, typed in typed_parts(visible(text))
     )
 
 

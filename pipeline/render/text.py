@@ -128,3 +128,11 @@ def duration(seconds: float) -> str:
                 text += f" {rest} {below}" if rest else ""
             return text
     return "0 s"
+
+
+def typed_parts(text: str) -> tuple[tuple[str, bool], ...]:
+    """The parts of a text of ours, and of each whether it is to be typed: it is in backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left alone: it is a backtick
+        return ((text, False),)
+    return tuple((part, place % 2 == 1) for place, part in enumerate(parts) if part)

@@ -19,7 +19,9 @@ import pytest
 import weasyprint
 from docx.table import Table
 
+from pipeline.engagement.policies import our_policy
 from pipeline.errors import Error
+from pipeline.render.branding import Branding, Logo
 from pipeline.render.document import RunDocument
 from pipeline.render.docx import plain_template, render_docx
 from pipeline.render.extras import EXTRAS, needed, require
@@ -260,3 +262,51 @@ def test_a_missing_package_is_an_error_that_says_what_to_install(
         with pytest.raises(Error, match=f"{form} needs .* not installed") as caught:
             attempt()
         assert f"portproof[{form}]" in caught.value.hint
+
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c63d8d8d4f01f0006100275b9c8d0b10000000049454e44ae426082"
+)
+
+
+def branded() -> RunDocument:
+    logo = Logo(media="image/png", data=PIXEL)
+    brand = Branding(consultant="Example <b>Consulting</b>", logo=logo, link="#7a1f5c")
+    return replace(documents.small(), branding=brand)
+
+
+def test_paper_carries_the_name_the_logo_and_the_colour_of_the_consultant() -> None:
+    page = printed(branded())
+    assert "Port scan report by Example &lt;b&gt;Consulting&lt;/b&gt;" in page
+    assert "--accent: #7a1f5c" in page
+    (first, *_) = pypdf.PdfReader(io.BytesIO(render_pdf(branded()))).pages
+    assert "Example <b>Consulting</b>".upper() in first.extract_text()
+    assert len(first.images) == 1
+    (plain, *_) = pypdf.PdfReader(io.BytesIO(render_pdf(documents.small()))).pages
+    assert len(plain.images) == 0
+
+
+def test_a_picture_that_is_not_the_logo_is_not_even_taken_from_the_page() -> None:
+    other = Logo(media="image/png", data=PIXEL).uri
+    page = f'<html lang="en"><title>x</title><img src="{other}" alt="">'
+    (first, *_) = pypdf.PdfReader(io.BytesIO(on_paper(page))).pages
+    assert len(first.images) == 0
+
+
+def test_a_document_carries_the_name_of_the_consultant() -> None:
+    told = [p.text for p in docx.Document(io.BytesIO(render_docx(branded()))).paragraphs]
+    assert "By Example <b>Consulting</b>" in told
+    plain = docx.Document(io.BytesIO(render_docx(documents.small()))).paragraphs
+    assert not any(p.text.startswith("By ") for p in plain)
+
+
+def test_what_is_to_be_typed_is_marked_in_each_form() -> None:
+    document = judged(documents.small(), our_policy())
+    assert any("`" in step for f in document.findings for r in f.risks for step in r.remediation)
+    page = printed(document)
+    assert "<code>" in page
+    assert "`" not in page
+    told = "\n".join(p.text for p in docx.Document(io.BytesIO(render_docx(document))).paragraphs)
+    assert "“" in told
+    assert "`" not in told

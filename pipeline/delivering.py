@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Final
+from typing import Final, assert_never
 
 from pipeline.assembly import assemble
 from pipeline.decide.redelivery import given_up, pause
 from pipeline.deliveries import defectdojo, search, splunk, syslog, webhook
 from pipeline.deliveries.items import Item, Outcome, digest, events_of, findings_of
 from pipeline.deliveries.round import PAUSES, Job, Send, Step, carry
-from pipeline.deliveries.settings import DefectDojo, Destination, Search, Splunk, Syslog, Webhook
+from pipeline.deliveries.settings import (
+    DefectDojo,
+    Destination,
+    Form,
+    Search,
+    Splunk,
+    Syslog,
+    Webhook,
+)
 from pipeline.render.document import RunDocument
 from pipeline.store.outbox import (
     Delivery,
@@ -73,10 +81,12 @@ def send_due(
     within: float,
     around: Outside,
     tell: Callable[[Delivery], None] = lambda _: None,
+    at_hand: RunDocument | None = None,
 ) -> tuple[Delivery, ...]:
     """Send what is ``waiting``, for so many seconds; returns where each of it stands then.
 
     The oldest run goes first. A destination that fails is left alone for the rest of the round.
+    ``at_hand`` is a document that need not be put together again.
     """
     until = around.clock() + within
     failed: set[tuple[str, str]] = set()
@@ -84,7 +94,7 @@ def send_due(
         ours = [one for one in group if (one.engagement, one.destination) not in failed]
         if not ours or around.clock() >= until:
             continue
-        begun = list(_jobs(store, store.run(run_id), ours, settings_of, around))
+        begun = list(_jobs(store, store.run(run_id), ours, settings_of, around, at_hand))
         filing = _Filing(store, ours, {job.number: to.give_up_after for job, to in begun}, around)
         jobs = [job for job, _ in begun]
         carry(jobs, until=until, clock=around.clock, heard=filing.heard, pauses=around.pauses)
@@ -107,19 +117,18 @@ def _jobs(
     waiting: Sequence[Delivery],
     settings_of: SettingsOf,
     around: Outside,
+    at_hand: RunDocument | None,
 ) -> Iterator[tuple[Job, Destination]]:
     now = around.wall()
     known = {destination.name: destination for destination in settings_of(run)}
-    document: RunDocument | None = None
+    telling = _Telling(store, run, at_hand)
     for one in waiting:
         destination = known.get(one.destination)
         if destination is None or run.purged is not None:
             why = _UNKNOWN if destination is None else _PURGED
             end(store, one.number, one.attempts, DeliveryState.GIVEN_UP, now=now, problem=why)
             continue
-        if document is None:
-            document = assemble(store, run)
-        items, send = _sender(destination, document, around)
+        items = telling.items(destination)
         begun = begin(
             store,
             one,
@@ -132,31 +141,46 @@ def _jobs(
             number=one.number,
             attempt=begun.attempts,
             items=items,
-            send=send,
+            send=_sender(destination, around),
             taken=begun.taken,
             owed=begun.owed,
         )
         yield job, destination
 
 
-def _sender(
-    destination: Destination, document: RunDocument, around: Outside
-) -> tuple[tuple[Item, ...], Send]:
+class _Telling:
+    """The items of a run, in each form put together once."""
+
+    def __init__(self, store: Store, run: RunRecord, at_hand: RunDocument | None) -> None:
+        self._store = store
+        self._run = run
+        self._document = at_hand if at_hand is not None and at_hand.run == run.id else None
+        self._told: dict[Form | None, tuple[Item, ...]] = {}
+
+    def items(self, destination: Destination) -> tuple[Item, ...]:
+        """What goes to a destination."""
+        form = None if isinstance(destination, DefectDojo) else destination.form
+        if form not in self._told:
+            document = self._document or assemble(self._store, self._run)
+            self._document = document
+            self._told[form] = events_of(document, form) if form else findings_of(document)
+        return self._told[form]
+
+
+def _sender(destination: Destination, around: Outside) -> Send:
     match destination:
         case Syslog():
-            items = events_of(document, destination.form)
-            return items, partial(syslog.deliver, destination, host=around.host)
+            return partial(syslog.deliver, destination, host=around.host)
         case Search():
-            return events_of(document, destination.form), partial(search.deliver, destination)
+            return partial(search.deliver, destination)
         case Splunk():
-            items = events_of(document, destination.form)
-            return items, partial(splunk.deliver, destination, host=around.host)
+            return partial(splunk.deliver, destination, host=around.host)
         case Webhook():
-            return events_of(document, destination.form), partial(_hook, destination, around.wall)
+            return partial(_hook, destination, around.wall)
         case DefectDojo():
-            return findings_of(document), partial(defectdojo.deliver, destination)
+            return partial(defectdojo.deliver, destination)
         case _:
-            raise TypeError(type(destination).__name__)
+            assert_never(destination)
 
 
 def _hook(receiver: Webhook, wall: Callable[[], float], items: Sequence[Item]) -> Outcome:

@@ -262,7 +262,7 @@ def conduct(
                 _put_beside(run, store, trail, console)
                 outcome = _close(run, store, folder, trail)
                 told = teller.finished(outcome.document, act=needs_action(outcome.document))
-                sent = deliver_after(run, workspace, store, console)
+                sent = deliver_after(run, outcome.document, workspace, store, console)
                 if told or sent:
                     seal_again(run, store, folder, trail)
                 return outcome

@@ -22,6 +22,7 @@ from pipeline.cli.options import (
 if TYPE_CHECKING:
     from pipeline.cli.console import Console
     from pipeline.deliveries.settings import Destination
+    from pipeline.render.document import RunDocument
     from pipeline.store.outbox import Delivery
     from pipeline.store.records import RunRecord
     from pipeline.store.runs import Store
@@ -41,7 +42,13 @@ def destinations_of(run: RunRecord) -> tuple[Destination, ...]:
     return destinations(plan.engagement_file, plan.engagement_text, plan.engagement)
 
 
-def deliver_after(run: RunRecord, workspace: Workspace, store: Store, console: Console) -> bool:
+def deliver_after(
+    run: RunRecord,
+    document: RunDocument,
+    workspace: Workspace,
+    store: Store,
+    console: Console,
+) -> bool:
     """Send what is due when a run has ended. True when that put something on its record.
 
     The run is complete by then: nothing that goes wrong here becomes its error.
@@ -61,11 +68,14 @@ def deliver_after(run: RunRecord, workspace: Workspace, store: Store, console: C
                     within=PATIENCE,
                     around=outside(),
                     tell=told.append,
+                    at_hand=document,
                 )
     except KeyboardInterrupt:
         console.event("delivery failed", "interrupted; `portproof deliver` goes on")
     except Error as error:
         console.event("delivery failed", error.what)
+    except Exception as error:  # a bug here is none of a run that is complete
+        console.event("delivery failed", f"this is a bug in portproof: {type(error).__name__}")
     ours = [one for one in told if one.run == run.number]
     with contextlib.suppress(Error):
         for one in told:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import http.client
+import os
 import socket
 import ssl
 import struct
@@ -20,10 +21,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from pipeline.deliveries.settings import Syslog, Transport, Web
+from pipeline.deliveries.settings import Syslog, Transport, Trust, Web
 
 CONNECT: Final = 10.0
 """Seconds that a connection may take, or any other step."""
@@ -91,15 +91,18 @@ def _took_long(error: Exception) -> bool:
 def _http(web: Web) -> http.client.HTTPConnection:
     if not web.tls:
         return http.client.HTTPConnection(web.host, web.port, timeout=CONNECT)
-    trust = _trust(web.ca)
-    return http.client.HTTPSConnection(web.host, web.port, timeout=CONNECT, context=trust)
+    secured = _secured(web.trust)
+    return http.client.HTTPSConnection(web.host, web.port, timeout=CONNECT, context=secured)
 
 
-def _trust(ca: Path | None) -> ssl.SSLContext:
-    """Names and certificates are checked, by this authority alone where one is named."""
-    trust = ssl.create_default_context(cafile=ca)
-    trust.minimum_version = ssl.TLSVersion.TLSv1_2
-    return trust
+def _secured(trust: Trust) -> ssl.SSLContext:
+    """Names and certificates are checked, by these authorities alone where some are named."""
+    found = ssl.create_default_context(cafile=trust.ca)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    if trust.certificate is not None:
+        # A key behind a passphrase would be asked for on the terminal.
+        found.load_cert_chain(trust.certificate, trust.key, password=lambda: "")
+    return found
 
 
 @contextlib.contextmanager
@@ -128,12 +131,12 @@ def _seconds(asked: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """How many messages were handed over, and why not all; ``too_large``: the next never can be."""
+    """How many messages are done with, and why not all; those ``too_large`` never can be sent."""
 
     taken: int
     problem: str = ""
     hopeless: bool = False
-    too_large: bool = False
+    too_large: int = 0
 
 
 def hand_over(receiver: Syslog, messages: Sequence[bytes]) -> Handed:
@@ -164,44 +167,46 @@ def _stream(receiver: Syslog, content: bytes) -> None:
     place = (receiver.server, receiver.port)
     with contextlib.ExitStack() as closing:
         plain = closing.enter_context(socket.create_connection(place, timeout=CONNECT))
-        if receiver.transport is Transport.TLS:
-            trust = _trust(receiver.ca)
-            secured = trust.wrap_socket(plain, server_hostname=receiver.server)
-            closing.enter_context(secured)
-            secured.sendall(content)
-            _leave_tls(secured)
-        else:
+        if receiver.transport is not Transport.TLS:
             plain.sendall(content)
-            plain.shutdown(socket.SHUT_WR)
             _leave(plain)
-
-
-def _leave_tls(connection: ssl.SSLSocket) -> None:
-    connection.settimeout(FAREWELL)
-    try:
-        connection.unwrap()
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
-        pass  # it closed without a word of its own, after it had read ours
-    except TimeoutError:
-        _require_acknowledged(connection)
+            return
+        context = _secured(receiver.trust)
+        secured = context.wrap_socket(plain, server_hostname=receiver.server)
+        closing.enter_context(secured)
+        secured.sendall(content)
+        secured.settimeout(FAREWELL)
+        # Without a word of its own, or none at all: what counts is how TCP ends.
+        with contextlib.suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError, TimeoutError):
+            secured.unwrap()
+        _leave(secured)
 
 
 def _leave(connection: socket.socket) -> None:
+    """End a connection, and raise ``OSError`` unless the other side has taken every byte.
+
+    One that hangs up by itself, because it did not like our certificate for instance, leaves bytes
+    unread: its system answers with a reset (RFC 9293, 3.6.1), at times after a farewell of TLS
+    that looks like an answer to ours.
+    """
     until = time.monotonic() + FAREWELL
     connection.settimeout(FAREWELL)
-    try:
-        while connection.recv(4096):
-            if time.monotonic() > until:
-                raise TimeoutError
-    except TimeoutError:
-        _require_acknowledged(connection)
+    socket.socket.shutdown(connection, socket.SHUT_WR)
+    with contextlib.suppress(TimeoutError):
+        while time.monotonic() < until and socket.socket.recv(connection, 4096):
+            pass  # below TLS, where there is any
+    while _unacknowledged(connection):
+        if time.monotonic() >= until:
+            raise TimeoutError
+        time.sleep(0.005)
+    if problem := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(problem, os.strerror(problem))
 
 
-def _require_acknowledged(connection: socket.socket) -> None:
-    """Raise ``TimeoutError`` while the other system has not acknowledged every byte (tcp(7))."""
+def _unacknowledged(connection: socket.socket) -> int:
+    """Bytes that the other system has not acknowledged (tcp(7), ``SIOCOUTQ``)."""
     waiting = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
-    if struct.unpack("i", waiting)[0]:
-        raise TimeoutError
+    return int(struct.unpack("i", waiting)[0])
 
 
 def _datagrams(receiver: Syslog, messages: Sequence[bytes]) -> Handed:
@@ -210,12 +215,14 @@ def _datagrams(receiver: Syslog, messages: Sequence[bytes]) -> Handed:
     with socket.socket(family, kind, protocol) as connection:
         connection.settimeout(CONNECT)
         connection.connect(address)
+        too_large = 0
         for number, message in enumerate(messages):
             try:
                 connection.send(message)
             except OSError as error:
-                if error.errno == errno.EMSGSIZE:
-                    return Handed(taken=number, problem="too large for UDP", too_large=True)
-                return Handed(taken=number, problem=f"not sent: {_kind(error)}")
+                if error.errno != errno.EMSGSIZE:
+                    what = f"not sent: {_kind(error)}"
+                    return Handed(taken=number, problem=what, too_large=too_large)
+                too_large += 1
             time.sleep(PAUSE)
-    return Handed(taken=len(messages))
+    return Handed(taken=len(messages), too_large=too_large)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -30,18 +30,31 @@ class Transport(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Who is believed, and who we are: files in PEM.
+
+    ``ca`` has the authorities that are believed, and no others are. ``certificate`` is shown where
+    a server asks for one; ``key`` is its private key, unless that lies in the same file.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """A server that speaks HTTP; ``path`` has no slash at its end, ``ca`` is trusted alone."""
+    """A server that speaks HTTP."""
 
     host: str
     port: int
     path: str = ""
     tls: bool = True
-    ca: Path | None = None
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
+class _Named:
     """One place for the findings of a run, called ``name`` within its engagement."""
 
     name: str
@@ -49,7 +62,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Syslog(Destination):
+class Syslog(_Named):
     """A receiver of syslog; ``facility`` is its number (RFC 5424, table 1)."""
 
     server: str
@@ -57,11 +70,11 @@ class Syslog(Destination):
     transport: Transport = Transport.TLS
     form: Form = Form.CEF
     facility: int = 16
-    ca: Path | None = None
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search(Destination):
+class Search(_Named):
     """Elasticsearch or OpenSearch; either ``user`` and ``password``, or ``api_key``, or none."""
 
     web: Web
@@ -73,7 +86,7 @@ class Search(Destination):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Splunk(Destination):
+class Splunk(_Named):
     """The HTTP Event Collector of Splunk; without ``index`` the one of the token."""
 
     web: Web
@@ -83,7 +96,7 @@ class Splunk(Destination):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook(Destination):
+class Webhook(_Named):
     """Whoever takes a signed POST; ``token`` is sent as a bearer."""
 
     web: Web
@@ -93,7 +106,7 @@ class Webhook(Destination):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DefectDojo(Destination):
+class DefectDojo(_Named):
     """A test of an engagement of a product, which have to be there unless a ``product_type``."""
 
     web: Web
@@ -102,3 +115,6 @@ class DefectDojo(Destination):
     engagement: str
     test: str = "portproof"
     product_type: str = ""
+
+
+Destination = Syslog | Search | Splunk | Webhook | DefectDojo

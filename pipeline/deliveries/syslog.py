@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide.risk_rules import Severity
-from pipeline.deliveries.items import Item, Outcome, nothing_taken
+from pipeline.deliveries.items import Item, Outcome
 from pipeline.deliveries.sending import hand_over
-from pipeline.deliveries.settings import Syslog, Transport
+from pipeline.deliveries.settings import Syslog
 from pipeline.render.text import iso
 
 SEVERITIES: Final[Mapping[Severity, int]] = MappingProxyType(
@@ -38,14 +38,10 @@ def deliver(receiver: Syslog, items: Sequence[Item], *, host: str) -> Outcome:
     """Hand items over; what became of them."""
     messages = [message(item, facility=receiver.facility, host=host) for item in items]
     handed = hand_over(receiver, messages)
-    if not handed.problem:
-        return Outcome()
-    if receiver.transport is not Transport.UDP:
-        return nothing_taken(items, handed.problem, hopeless=handed.hopeless)
-    first = handed.taken + handed.too_large
     return Outcome(
-        owed=tuple(range(first, len(items))),
-        problem=handed.problem if first < len(items) else "",
-        refused=int(handed.too_large),
-        because=handed.problem if handed.too_large else "",
+        owed=tuple(range(handed.taken, len(items))),
+        problem=handed.problem,
+        hopeless=handed.hopeless,
+        refused=handed.too_large,
+        because="too large for UDP" if handed.too_large else "",
     )

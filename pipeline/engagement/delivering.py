@@ -29,6 +29,7 @@ from pipeline.deliveries.settings import (
     Splunk,
     Syslog,
     Transport,
+    Trust,
     Web,
     Webhook,
 )
@@ -142,6 +143,32 @@ class DestinationDocument(Strict):
         description="How long a delivery that fails is tried again.",
         examples=["14d"],
     )
+    ca: _File | None = Field(
+        default=None,
+        description="Certificates of authorities that are trusted, and they alone.",
+        examples=["siem-ca.pem"],
+    )
+    certificate: _File | None = Field(
+        default=None,
+        description="The certificate that is shown to a server that asks for one.",
+        examples=["portproof.pem"],
+    )
+    key: _File | None = Field(
+        default=None,
+        description="Its private key, without a passphrase; in the same file if left out.",
+        examples=["/etc/portproof/portproof.key"],
+    )
+
+    @model_validator(mode="after")
+    def _is_a_key_of_something(self) -> Self:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("needs a certificate for its key")
+        return self
+
+    @property
+    def trust(self) -> Trust:
+        """Who is believed, and who we are."""
+        return Trust(ca=self.ca, certificate=self.certificate, key=self.key)
 
 
 class SyslogDocument(DestinationDocument):
@@ -163,9 +190,6 @@ class SyslogDocument(DestinationDocument):
     facility: Annotated[str, *_word(*FACILITIES)] = Field(
         default="local0", description="The facility of the messages."
     )
-    ca: _File | None = Field(
-        default=None, description="Certificates of authorities that are trusted, and they alone."
-    )
 
     @property
     def value(self) -> Destination:
@@ -179,7 +203,7 @@ class SyslogDocument(DestinationDocument):
             transport=transport,
             form=Form(self.format or Form.CEF),
             facility=FACILITIES.index(self.facility),
-            ca=self.ca,
+            trust=self.trust,
         )
 
 
@@ -192,9 +216,6 @@ class WebDocument(DestinationDocument):
     )
     plain: bool = Field(
         default=False, description="Whether http is allowed to where others can listen."
-    )
-    ca: _File | None = Field(
-        default=None, description="Certificates of authorities that are trusted, and they alone."
     )
 
     @model_validator(mode="after")
@@ -216,7 +237,7 @@ class WebDocument(DestinationDocument):
             port=parts.port or (443 if tls else 80),
             path=parts.path.rstrip("/") if not isinstance(self, WebhookDocument) else parts.path,
             tls=tls,
-            ca=self.ca,
+            trust=self.trust,
         )
 
 

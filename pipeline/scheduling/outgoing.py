@@ -17,7 +17,7 @@ class Outgoing:
     """One destination: how many runs stand where, and what is in the way of the newest.
 
     Times are epoch seconds, ``None`` where there is none. ``refused`` counts single findings.
-    ``lost``: the newest run was given up.
+    ``lost`` is the newest run where that was given up.
     """
 
     destination: str
@@ -29,7 +29,7 @@ class Outgoing:
     since: float | None
     next_attempt: float | None
     last_delivered: float | None
-    lost: bool
+    lost: str
 
 
 def outgoing(deliveries: Iterable[Delivery]) -> tuple[Outgoing, ...]:
@@ -55,7 +55,7 @@ def _outgoing(name: str, found: Sequence[Delivery]) -> Outgoing:
         since=min((one.filed for one in pending), default=None),
         next_attempt=min((one.next_attempt for one in pending), default=None),
         last_delivered=max(arrived, default=None),
-        lost=found[-1].state is DeliveryState.GIVEN_UP,
+        lost=found[-1].run_id if found[-1].state is DeliveryState.GIVEN_UP else "",
     )
 
 

@@ -62,7 +62,7 @@ def standing(
         started=last.started,
         last_complete=ended,
         because=last.stopped_because,
-        problem=problem or _lost(sent),
+        problem=problem or _lost(sent, complete[-1].id if complete else ""),
         outgoing=sent,
     )
 
@@ -82,9 +82,11 @@ def _problem(
     return ""
 
 
-def _lost(sent: Iterable[Outgoing]) -> str:
+def _lost(sent: Iterable[Outgoing], run: str) -> str:
     lost = [
-        f"{one.destination} did not get the last run: {one.problem}" for one in sent if one.lost
+        f"{one.destination} did not get the last run: {one.problem}"
+        for one in sent
+        if one.lost == run != ""
     ]
     return "; ".join(lost)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.decide.risk_rules import Severity
 from pipeline.deliveries.items import Item
-from pipeline.deliveries.settings import Destination, Web
+from pipeline.deliveries.settings import Destination, Trust, Web
 from pipeline.delivering import Outside
 from pipeline.store.outbox import deliveries, filing
 from pipeline.store.records import RunRecord
@@ -37,7 +37,7 @@ def an_item(number: int, text: str = '{"x": 1}') -> Item:
 
 
 def at(port: int, *, tls: bool = False, path: str = "", ca: Path | None = None) -> Web:
-    return Web(host=LOOPBACK, port=port, tls=tls, path=path, ca=ca)
+    return Web(host=LOOPBACK, port=port, tls=tls, path=path, trust=Trust(ca=ca))
 
 
 def a_run(store: Store, *, id_: str = "r1", engagement_text: str = "") -> RunRecord:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.deliveries.settings import Webhook
 from pipeline.secret import Secret
 from pipeline.store.runs import Store
+from pipeline.workspace import Workspace
 from tests.cli.conftest import Portproof
 from tests.cli.ground import Service, ask, engage
 from tests.deliveries.conftest import Reaction, Request, Sink
@@ -143,6 +144,7 @@ def test_a_run_that_is_given_up_makes_the_status_unwell(
             "{name: a, to: syslog, server: x}\n  - {name: a, to: syslog, server: y}",
             "two of the name",
         ),
+        ("{name: a, to: syslog, server: x, key: quick.yml}", "needs a certificate for its key"),
         ("{name: a, to: syslog, server: x, give_up_after: 1s}", "must lie between 60s"),
         ("{name: a, to: splunk, url: 'https://x', token: {env: X}, serverr: y}", "is not a key"),
     ],
@@ -157,6 +159,17 @@ def test_a_mistake_in_a_destination_is_told_with_its_place_and_no_secret(
     assert what in said.err
     assert ": deliveries" in said.err
     assert SECRET not in said.err + said.out
+
+
+def test_two_processes_do_not_deliver_from_one_workspace_at_once(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "portproof.db"), Workspace(tmp_path).delivering() as alone:
+        assert alone
+        said = portproof("deliver", "--workspace", tmp_path)
+    assert said.code == 3
+    assert "another process is delivering" in said.err
+    assert portproof("deliver", "--workspace", tmp_path).code == 0
 
 
 def test_plain_http_is_allowed_where_it_is_meant(portproof: Portproof, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import hmac
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.policy import HTTP
 
 import pytest
@@ -27,6 +29,7 @@ from pipeline.deliveries.settings import (
     Splunk,
     Syslog,
     Transport,
+    Trust,
     Webhook,
 )
 from pipeline.secret import Secret
@@ -218,7 +221,7 @@ def test_a_wrong_name_and_an_unknown_authority_are_refused(
     sink = encrypted(certificate)
     ca = getattr(certificates, trusted) if trusted else None
     if kind == "syslog":
-        receiver = Syslog(name="siem", server=LOOPBACK, port=sink.port, ca=ca)
+        receiver = Syslog(name="siem", server=LOOPBACK, port=sink.port, trust=Trust(ca=ca))
         found = syslog.deliver(receiver, [an_item(1)], host=HOST)
     else:
         web = at(sink.port, tls=True, ca=ca)
@@ -235,6 +238,26 @@ def test_a_server_that_the_own_authority_vouches_for_is_believed(
     web = at(encrypted("server").port, tls=True, ca=certificates.authority)
     to = Webhook(name="h", web=web, secret=secret)
     assert webhook.deliver(to, [an_item(1)], now=NOW) == Outcome()
+
+
+def test_a_server_that_asks_for_a_certificate_is_shown_ours(
+    certificates: Certificates, secret: Secret
+) -> None:
+    context = certificates.context(certificates.server)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificates.authority)
+    sink = Sink(context)
+    problems = []
+    for certificate in (certificates.elsewhere, certificates.stranger, None):
+        key = certificate.with_suffix(".key") if certificate else None
+        trust = Trust(ca=certificates.authority, certificate=certificate, key=key)
+        web = replace(at(sink.port, tls=True), trust=trust)
+        to = Webhook(name="h", web=web, secret=secret)
+        problems.append(webhook.deliver(to, [an_item(1)], now=NOW).problem)
+    sink.close()
+    assert problems[0] == ""
+    assert all(problem.startswith("no answer: ") for problem in problems[1:])
+    assert len(sink.requests) == 1
 
 
 # --- syslog ------------------------------------------------------------------------------------
@@ -278,10 +301,7 @@ def test_datagrams_hold_one_message_each_and_one_that_is_too_large_is_told(
     to = Syslog(name="siem", server=LOOPBACK, port=port, transport=Transport.UDP)
     items = [an_item(1), an_item(2, "x" * 70_000), an_item(3, "zwei\nZeilen — 端口")]
     found = syslog.deliver(to, items, host=HOST)
-    assert found == Outcome(
-        owed=(2,), problem="too large for UDP", refused=1, because="too large for UDP"
-    )
-    assert syslog.deliver(to, items[2:], host=HOST) == Outcome()
+    assert found == Outcome(refused=1, because="too large for UDP")
     received = [datagrams.recv(65536).decode() for _ in range(2)]
     assert received == [
         syslog.message(item, facility=16, host=HOST).decode() for item in (items[0], items[2])

@@ -24,9 +24,11 @@ from pipeline.deliveries.settings import Search, Web
 from pipeline.delivering import due, send_due
 from pipeline.secret import Secret
 from pipeline.store.outbox import DeliveryState, deliveries, file_again
+from pipeline.store.purge import purge_run
 from pipeline.store.runs import Store
 from tests.cli.conftest import Portproof
 from tests.cli.ground import a_free_port, spawn
+from tests.cli.past import found
 from tests.deliveries.conftest import LOOPBACK, Index, Reaction, Request, Sink
 from tests.deliveries.ground import NOW, Clock, a_run, an_item, at, in_the_outbox, states
 
@@ -189,6 +191,30 @@ def test_what_the_engagement_does_not_name_any_more_is_given_up(store: Store) ->
     in_the_outbox(store, a_run(store), elastic(at(9)))
     (one,) = send_due(store, due(store, now=NOW), lambda _: (), within=5, around=Clock().around)
     assert (one.state, one.problem) == ("given-up", "the engagement does not name it any more")
+
+
+def test_what_was_purged_before_it_arrived_is_given_up(store: Store) -> None:
+    run = a_run(store)
+    settings_of = in_the_outbox(store, run, elastic(at(9)))
+    purge_run(store, run, now=NOW, text="purged")
+    (one,) = send_due(store, due(store, now=NOW), settings_of, within=5, around=Clock().around)
+    assert (one.state, one.problem) == ("given-up", "the evidence of the run was purged")
+
+
+def test_a_run_that_tells_something_else_by_now_begins_anew(sink: Sink, store: Store) -> None:
+    index, run = Index(), a_run(store)
+    sink.react = lambda request: Reaction(
+        body=index.bulk(request.body, lambda id_: 429 if ":22/" in id_ else 0)
+    )
+    settings_of = in_the_outbox(store, run, elastic(at(sink.port)))
+    clock = Clock()
+    (one,) = send_due(store, due(store, now=NOW), settings_of, within=5, around=clock.around)
+    assert (one.taken, one.owed) == (3, (1,))
+    store.save_verdicts(run.number, [found(f"192.0.2.1:{port}") for port in (22, 80, 443)])
+    sink.react = lambda request: Reaction(body=index.bulk(request.body))
+    (one,) = send_due(store, due(store, now=None), settings_of, within=5, around=clock.around)
+    assert (one.state, one.total, one.taken) == ("delivered", 4, 4)
+    assert len(index.created) == len(index.documents) == 4
 
 
 def test_filing_a_run_twice_files_it_once(store: Store) -> None:

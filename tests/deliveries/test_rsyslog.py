@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.deliveries import syslog
 from pipeline.deliveries.items import Outcome, events_of
-from pipeline.deliveries.settings import Form, Syslog, Transport
+from pipeline.deliveries.settings import Form, Syslog, Transport, Trust
 from tests.cli.ground import a_free_port, wait_until
 from tests.deliveries.conftest import LOOPBACK, Certificates
 from tests.deliveries.ground import an_item
@@ -30,7 +30,7 @@ global(
 module(load="imtcp")
 input(
   type="imtcp" address="127.0.0.1" port="{receiver.tls}" ruleset="keep"
-  streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon"
+  streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/certvalid"
 )
 input(type="imtcp" address="127.0.0.1" port="{receiver.tcp}" ruleset="keep")
 template(name="line" type="list") {{
@@ -98,9 +98,12 @@ def test_a_real_receiver_gets_each_message_once_and_whole(
     rsyslog: Receiver, certificates: Certificates, transport: Transport
 ) -> None:
     port = rsyslog.tls if transport is Transport.TLS else rsyslog.tcp
-    to = Syslog(
-        name="siem", server=LOOPBACK, port=port, transport=transport, ca=certificates.authority
+    trust = Trust(
+        ca=certificates.authority,
+        certificate=certificates.elsewhere,
+        key=certificates.elsewhere.with_suffix(".key"),
     )
+    to = Syslog(name="siem", server=LOOPBACK, port=port, transport=transport, trust=trust)
     document = judged(documents.hostile(), ATTACKED)
     items = [
         *events_of(document, Form.CEF),
@@ -122,3 +125,21 @@ def test_a_real_receiver_gets_each_message_once_and_whole(
     assert received()[0]["priority"] == str(16 * 8 + 6)
     headers = [parsed(line["text"])[0] for line in received() if line["text"].startswith("CEF:")]
     assert len(headers) == len(events_of(document, Form.CEF))
+
+
+@pytest.mark.parametrize("shown", [None, "stranger"])
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_a_receiver_that_wants_another_certificate_has_taken_nothing(
+    rsyslog: Receiver, certificates: Certificates, shown: str | None, size: int
+) -> None:
+    certificate = getattr(certificates, shown) if shown else None
+    trust = Trust(
+        ca=certificates.authority,
+        certificate=certificate,
+        key=certificate.with_suffix(".key") if certificate else None,
+    )
+    to = Syslog(name="siem", server=LOOPBACK, port=rsyslog.tls, trust=trust)
+    found = syslog.deliver(to, [an_item(1, "x" * size)], host="uninvited")
+    assert found.owed == (0,), found
+    assert found.problem.startswith("no connection: ")
+    assert not [line for line in rsyslog.lines() if line["host"] == "uninvited"]

@@ -118,7 +118,8 @@ def test_what_the_template_has_in_comments_is_sound_too(engage: Engage, tmp_path
     (tmp_path / "ip-ranges.json").write_text('{"prefixes": [{"ip_prefix": "192.0.2.0/27"}]}')
     (tmp_path / "hosters.csv").write_text("network\n192.0.2.64/27\n")
     (tmp_path / "texts").mkdir()
-    (tmp_path / "siem-ca.pem").write_text("")
+    for name in ("siem-ca.pem", "portproof.pem", "portproof.key"):
+        (tmp_path / name).write_text("")
     (tmp_path / "own-risk.yml").write_text("rules: [{id: ssh, severity: low}]\n")
     lines = []
     in_windows = False

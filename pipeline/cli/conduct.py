@@ -18,6 +18,7 @@ from pipeline.audit.trail import Trail
 from pipeline.budget import Budget, manners_of
 from pipeline.cli.console import Console
 from pipeline.cli.delivering import deliver_after, destinations_of
+from pipeline.cli.forms import tell_of_templates
 from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
 from pipeline.cli.noticing import Teller
@@ -351,6 +352,7 @@ def desk_half(
             store.print_head(run.number)
     document = assemble(store, run)
     contents = report(document, tuple(dict.fromkeys((*run.plan.outputs, *forms))))
+    tell_of_templates(document)
     files = deliver(folder, contents, run_id=run.id, trail=trail)
     if trail is not None:
         seal_run(run, store, folder, trail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,19 @@ def anonymised_copy(document: RunDocument, place: Workspace) -> RunDocument:
     shipped = Shipped(policy=our_policy(), profiles=frozenset(known_profiles()))
     with pseudonyms_in(place.pseudonyms, secret=secrets.token_bytes(KEY_BYTES)) as pseudonyms:
         return anonymised(document, pseudonyms, shipped)
+
+
+def tell_of_templates(document: RunDocument) -> None:
+    """Say on stderr why the page is not in the engagement's own templates, where it is not."""
+    if document.branding.templates is None:
+        return
+    from pipeline.render.html import template_failure
+
+    why = template_failure(document)
+    if why:
+        print(
+            f"the report is written without the templates of the engagement: {why}", file=sys.stderr
+        )
 
 
 def in_variant(document: RunDocument, variant: Variant) -> RunDocument:

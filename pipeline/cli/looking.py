@@ -209,7 +209,13 @@ def report(
     """Decide, compare and render a stored run again; sends nothing."""
     from pipeline.audit.chain import RECORD
     from pipeline.cli.conduct import desk_half
-    from pipeline.cli.forms import anonymised_copy, forms_meant, in_variant, written
+    from pipeline.cli.forms import (
+        anonymised_copy,
+        forms_meant,
+        in_variant,
+        tell_of_templates,
+        written,
+    )
     from pipeline.cli.measuring import measured_now
     from pipeline.cli.recording import recording
     from pipeline.errors import UsageError, WorkspaceBusy
@@ -257,6 +263,7 @@ def report(
             document = anonymised_copy(document, place)
         if variant is not None:
             document = in_variant(document, variant)
+        tell_of_templates(document)
         files = written(document, meant or ("html",), output, template)
     for file in files:
         print(file)

@@ -25,7 +25,7 @@ from pipeline.engagement.wording import shown
 from pipeline.errors import Error
 from pipeline.parse import ParseError
 from pipeline.parse.safe_xml import SafeXml
-from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
+from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, OwnTemplates, contrast
 from pipeline.render.language import FIRST, languages
 from pipeline.render.variants import Variant
 
@@ -33,6 +33,9 @@ LARGEST_LOGO: Final = 256 << 10
 """Bytes."""
 WIDEST_LOGO: Final = 4000
 """Pixels of a PNG, each way: a small file can unfold to a huge picture."""
+LARGEST_TEMPLATE: Final = 256 << 10
+MOST_TEMPLATES: Final = 50
+STYLE: Final = "report.css"
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -86,6 +89,41 @@ def _readable(colour: str, info: ValidationInfo) -> str:
             f"(got {shown(colour)})"
         )
     return colour
+
+
+def _templates(value: object, info: ValidationInfo) -> OwnTemplates:
+    """The texts of the folder; no file outside of it is ever read."""
+    name = kinds.line(value)
+    place = (source_of(info).door.folder / name).resolve()
+    if not place.is_dir():
+        raise ValueError(f"there is no folder {shown(name)}")
+    found = sorted(path for path in place.rglob("*") if path.suffix in (".j2", ".css"))
+    if len(found) > MOST_TEMPLATES:
+        raise ValueError(f"has more than {MOST_TEMPLATES} files (got {shown(name)})")
+    texts = {path.relative_to(place).as_posix(): _template(path, place) for path in found}
+    style = texts.pop(STYLE, "")
+    if "</" in style:
+        raise ValueError(f"{STYLE} may not have '</' in it (got {shown(name)})")
+    own = OwnTemplates(folder=name, files=tuple(texts.items()), style=style)
+    from pipeline.render.own import complaints  # Jinja is slow to load, and rarely needed here
+
+    wrong = next(complaints(own), "")
+    if wrong:
+        raise ValueError(f"{wrong} (got {shown(name)})")
+    return own
+
+
+def _template(path: Path, place: Path) -> str:
+    name = path.relative_to(place).as_posix()
+    if not path.resolve().is_relative_to(place):
+        raise ValueError(f"{name} leads out of the folder")
+    data = read_limited(path, LARGEST_TEMPLATE)
+    if len(data) > LARGEST_TEMPLATE:
+        raise ValueError(f"{name} is larger than {LARGEST_TEMPLATE >> 10} KiB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} is not UTF-8") from None
 
 
 def _language(text: str) -> str:
@@ -155,6 +193,15 @@ class BrandingDocument(Strict):
         description="For whom reports are: everybody, who decides, or who mends.",
     )
 
+    templates: (
+        Annotated[OwnTemplates, PlainValidator(_templates), WithJsonSchema({"type": "string"})]
+        | None
+    ) = Field(
+        default=None,
+        description="A folder beside this file with templates that override blocks of the report.",
+        examples=["templates"],
+    )
+
     @property
     def value(self) -> Branding:
         """The same as a plain value."""
@@ -167,6 +214,7 @@ class BrandingDocument(Strict):
             link_dark=self.colours.link_dark or "",
             language=self.language,
             variant=self.variant,
+            templates=self.templates,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from pipeline.render.language import FIRST
@@ -30,6 +31,24 @@ class Logo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTemplates:
+    """Templates that override blocks of ours: ``files`` are (name, text) pairs in their order.
+
+    ``folder`` is what the engagement calls it; ``style`` is what comes after our own style.
+    """
+
+    folder: str
+    files: tuple[tuple[str, str], ...]
+    style: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Of all names and texts."""
+        parts = (*self.files, ("report.css", self.style))
+        return sha256(b"\0".join(part.encode() for pair in parts for part in pair)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:
     """All of it may be missing. Colours are ``#rrggbb``, in lower case.
 
@@ -46,6 +65,7 @@ class Branding:
     language: str = FIRST
     """The code of the language of fixed texts."""
     variant: Variant = Variant.FULL
+    templates: OwnTemplates | None = None
 
     @property
     def style(self) -> str:
@@ -65,7 +85,7 @@ class Branding:
             if values:
                 media = f"@media screen and (prefers-color-scheme: {theme})"
                 rules += f"\n{media} {{ :root {{ {values}}} }}"
-        return rules
+        return rules + (f"\n{self.templates.style}" if self.templates else "")
 
 
 def contrast(one: str, other: str) -> float:

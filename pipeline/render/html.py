@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -17,11 +18,12 @@ from markupsafe import Markup
 
 from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.model import Endpoint, RunState, VerdictKind
+from pipeline.render.branding import OwnTemplates
 from pipeline.render.changes import group_changes
 from pipeline.render.checklist import checklist
 from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import planned, uncovered
-from pipeline.render.document import RunDocument
+from pipeline.render.document import Event, RunDocument
 from pipeline.render.findings import Group, group
 from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import contents_told, embedded
@@ -34,6 +36,7 @@ from pipeline.render.overview import (
     network_rows,
     turnovers,
 )
+from pipeline.render.own import FAILURES, PAGE, PREFIX, failure, own_environment
 from pipeline.render.pictures.course import run_course
 from pipeline.render.pictures.funnel import funnel
 from pipeline.render.pictures.heat import heat_map
@@ -71,10 +74,40 @@ def render_html(
     ``spoken_in`` is its language; without one it is that of the branding.
     """
     with speaking(spoken_in or language(document.branding.language)):
-        return _page(document, explanations)
+        own = document.branding.templates
+        if own is not None:
+            try:
+                return _in_own(own, _context(document, explanations))
+            except FAILURES as problem:
+                document = _told_why(document, failure(own, problem))
+        return environment().get_template(PAGE).render(_context(document, explanations))
 
 
-def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
+def template_failure(document: RunDocument) -> str:
+    """Why the report is written without the engagement's own templates; empty where it is not."""
+    own = document.branding.templates
+    if own is not None:
+        with speaking(language(document.branding.language)):
+            try:
+                _in_own(own, _context(document, EXPLANATIONS))
+            except FAILURES as problem:
+                return failure(own, problem)
+    return ""
+
+
+def _in_own(own: OwnTemplates, context: Mapping[str, Any]) -> str:
+    return own_environment(own).get_template(f"{PREFIX}{PAGE}").render(context)
+
+
+def _told_why(document: RunDocument, why: str) -> RunDocument:
+    """The document without its own templates, and with an event that says so."""
+    branding = replace(document.branding, templates=None)
+    text = f"the report is written without the engagement's own templates: {why}"
+    event = Event(time=document.started, kind="note", text=text)
+    return replace(document, branding=branding, events=(event, *document.events))
+
+
+def _context(document: RunDocument, explanations: Mapping[str, str]) -> dict[str, Any]:
     style, script = _joined(_STYLES) + document.branding.style, _joined(_SCRIPTS)
     variant = document.branding.variant
     shows = shown(variant)
@@ -84,7 +117,7 @@ def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
         deceivers=deceivers(document.neighbourhoods),
     )
     comparison = document.comparison
-    context: dict[str, Any] = {
+    return {
         "document": document,
         "language": spoken().code,
         "texts": _script_texts(script),
@@ -125,7 +158,6 @@ def _page(document: RunDocument, explanations: Mapping[str, str]) -> str:
         "risk_endpoints": at_most(variant, _RISK_ENDPOINTS),
         "complete": document.state is RunState.COMPLETE,
     }
-    return environment().get_template("report.html.j2").render(context)
 
 
 def _trends(document: RunDocument) -> dict[str, Any]:

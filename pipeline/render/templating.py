@@ -57,15 +57,26 @@ _OUTPUT_LINES: Final = 60
 @cache
 def environment() -> Environment:
     """What templates of the HTML report are made into pages with."""
-    environment = Environment(
-        loader=FileSystemLoader(folder("templates") / "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    return prepared(
+        Environment(
+            loader=our_templates(),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=shown_value,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
     )
+
+
+def our_templates() -> FileSystemLoader:
+    """Finds the templates of this installation."""
+    return FileSystemLoader(folder("templates") / "report")
+
+
+def prepared(environment: Environment) -> Environment:
+    """The same environment, with the filters and words of templates of ours."""
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
         cut=visible,
@@ -121,7 +132,7 @@ def environment() -> Environment:
     return environment
 
 
-def _shown(value: Any) -> Any:
+def shown_value(value: Any) -> Any:
     """Nothing invisible reaches the page, whatever a template forgets."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -165,7 +176,7 @@ def _said_many(number: int, one: str, several: str, /, **values: Any) -> Markup:
 
 
 def _escapable(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: figure(v) if isinstance(v, int) else _shown(v) for n, v in values.items()}
+    return {n: figure(v) if isinstance(v, int) else shown_value(v) for n, v in values.items()}
 
 
 def _quoted(text: str, limit: int | None = None) -> Markup:

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.engagement import Engagement, branding_now
 from pipeline.errors import Mistake
-from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, contrast
+from pipeline.render.branding import LEAST, PAPERS, Branding, Logo, OwnTemplates, contrast
 from pipeline.render.html import render_html
 from pipeline.render.variants import Variant
 from tests.render import documents
@@ -122,6 +122,55 @@ def test_a_language_or_a_variant_that_is_none_is_refused(mistakes: Mistakes, sou
     assert "must be one of de, en" in mistake.what
     (mistake,) = mistakes(sound + "branding: {variant: short}\n")
     assert "must be one of full, executive, technical" in mistake.what
+
+
+PAGE = '{% extends "report.html.j2" %}{% block footer %}Sample{% endblock %}'
+
+
+def test_templates_of_ones_own_are_read_once_with_their_style(
+    engage: Engage, sound: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "ours"
+    place.mkdir()
+    (place / "report.html.j2").write_text(PAGE)
+    (place / "report.css").write_text(".cover { border: 0 }")
+    (place / "notes.txt").write_text("no template")
+    engage(sound + "branding: {templates: ours}\n")
+    said = branding_now(tmp_path / "engagement.yml", "weekly-perimeter").templates
+    assert said == OwnTemplates(
+        folder="ours", files=(("report.html.j2", PAGE),), style=".cover { border: 0 }"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("report.html.j2", PAGE.replace("footer", "foot"), "report.html.j2:1: there is no block"),
+        ("other.html.j2", PAGE, "has no report.html.j2"),
+        ("report.css", "</style>", "report.css may not have '</' in it"),
+        ("report.html.j2", "x" * (257 << 10), "report.html.j2 is larger than 256 KiB"),
+    ],
+)
+def test_templates_that_cannot_be_used_are_refused(
+    mistakes: Mistakes, sound: str, tmp_path: Path, name: str, text: str, what: str
+) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / name).write_text(text)
+    (mistake,) = mistakes(sound + "branding: {templates: ours}\n")
+    assert mistake.field == "branding.templates"
+    assert what in mistake.what
+
+
+def test_no_template_leads_out_of_its_folder(
+    mistakes: Mistakes, sound: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.j2").write_text("secret")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "report.html.j2").symlink_to(tmp_path / "secret.j2")
+    (mistake,) = mistakes(sound + "branding: {templates: ours}\n")
+    assert "report.html.j2 leads out of the folder" in mistake.what
+    (mistake,) = mistakes(sound + "branding: {templates: gone}\n")
+    assert "there is no folder 'gone'" in mistake.what
 
 
 def test_contrast_is_that_of_the_guidelines() -> None:

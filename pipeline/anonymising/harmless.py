@@ -17,6 +17,7 @@ from pipeline.addresses import AddressSet
 from pipeline.decide import reasons
 from pipeline.decide.completeness import A_SAMPLE_ASSUMES, TWO_PASSES_ASSUME
 from pipeline.decide.deviations import EXPECTED
+from pipeline.decide.throttle import Sign
 from pipeline.decide.verdict import SOME_REFUSED
 from pipeline.model import Method
 
@@ -124,7 +125,7 @@ _SENTENCES: Final = (
     "the window has closed; the next one opens {time} UTC",
     "canaries fell silent, or something answers for them, in {ranges}: it is waited for, and then "
     "asked gently",
-    "{any}: {n}% of the rate from now on",
+    "{sign}: {n}% of the rate from now on",
     "task {n} was not sent: {any}",
     "task {n} will be asked again: {any}",
     "task {n} failed: {any}",
@@ -157,6 +158,7 @@ _SLOTS: Final = {
     "ports": _PORTS,
     "method": "|".join(Method),
     "tool": "nmap|masscan",
+    "sign": "|".join(Sign),
     "n": _NUMBER,
     "severity": "critical|high|medium|low|info|normal",
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?::[0-9]{2})?",

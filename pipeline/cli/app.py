@@ -17,6 +17,7 @@ from pipeline.cli import (
     keeping,
     looking,
     measuring,
+    netboxing,
     ordering,
     publishing,
     risking,
@@ -86,3 +87,4 @@ for command in (
 app.add_typer(auditing.app)
 app.add_typer(risking.risk)
 app.add_typer(measuring.baseline)
+app.add_typer(netboxing.netbox)

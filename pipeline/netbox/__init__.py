@@ -1,1 +1,1 @@
-"""NetBox: its addresses, prefixes, devices and machines as an inventory of assets."""
+"""NetBox: an inventory of assets out of it, and the services of a run into it."""

@@ -64,9 +64,7 @@ def _rows(netbox: Netbox, settings: NetboxSettings) -> Iterator[dict[str, str]]:
 
 
 def _bounded(rows: Iterable[Row]) -> Iterator[Row]:
-    for row in islice(rows, MOST_ENTRIES + 1):
-        if isinstance(row, Mapping):
-            yield row
+    return islice(rows, MOST_ENTRIES + 1)
 
 
 def _holders(netbox: Netbox, path: str) -> Iterator[tuple[object, dict[str, str]]]:

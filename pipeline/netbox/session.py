@@ -37,27 +37,51 @@ class Netbox:
     Raises :class:`Error` where the package is missing, and wherever NetBox does not answer as one.
     """
 
-    def __init__(self, settings: NetboxSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: NetboxSettings, clock: Callable[[], float], *, writes: bool = False
+    ) -> None:
         self._settings = settings
         self._token = settings.token.read()
-        self._request = _package().Request
-        self._session = _session(settings, clock)
+        self._package = _package()
+        self._session = _session(settings, clock, writes=writes)
 
     def listed(self, kind: str, filters: Mapping[str, object]) -> Iterator[Row]:
         """All objects of a kind (``ipam/prefixes``), page by page, as they are written."""
-        asked = self._request(
+        try:
+            for row in self._asked(kind, filters=dict(filters), limit=PAGE).get():
+                if isinstance(row, Mapping):
+                    yield row
+        except Exception as problem:  # of the package, of requests, or of what NetBox answered
+            raise self._refused(kind, problem) from None
+
+    def version(self) -> str:
+        """That of its API, such as ``4.3``; empty where it does not say."""
+        try:
+            return str(self._asked("").get_version())[:20]
+        except Exception as problem:
+            raise self._refused("", problem) from None
+
+    def create(self, kind: str, body: Row) -> None:
+        """Make an object of a kind."""
+        try:
+            self._asked(kind).post(dict(body))
+        except Exception as problem:
+            raise self._refused(kind, problem) from None
+
+    def change(self, kind: str, number: int, body: Row) -> None:
+        """Set some fields of an object."""
+        try:
+            self._asked(kind, key=number).patch(dict(body))
+        except Exception as problem:
+            raise self._refused(kind, problem) from None
+
+    def _asked(self, kind: str, **more: object) -> Any:
+        return self._package.Request(
             base=f"{self._settings.url}/api/{kind}",
             http_session=self._session,
             token=self._token,
-            filters=dict(filters),
-            limit=PAGE,
+            **more,
         )
-        try:
-            yield from asked.get()
-        except Error:
-            raise
-        except Exception as problem:  # of the package, of requests, or of what NetBox answered
-            raise self._refused(kind, problem) from None
 
     def _refused(self, kind: str, problem: Exception) -> Error:
         """Nothing of what the other side said is repeated: it may hold what is secret there."""
@@ -75,9 +99,10 @@ class Netbox:
 _WHY: Final = {
     200: ("answers what is no JSON", "see whether the URL is that of a NetBox, without /api"),
     401: ("does not know the token", "see whether it is still valid"),
+    400: ("refuses what it was sent", "see the log of NetBox"),
     403: (
         "refuses what the token may not see",
-        "let the token's user view IPAM, DCIM and machines",
+        "let the token's user view IPAM, DCIM and machines; to push, change services and tags",
     ),
     404: ("has nothing there", "see whether the URL is that of a NetBox, without /api"),
 }
@@ -94,7 +119,9 @@ def _package() -> Any:
     return query
 
 
-def _session(settings: NetboxSettings, clock: Callable[[], float]) -> requests.Session:
+def _session(
+    settings: NetboxSettings, clock: Callable[[], float], *, writes: bool
+) -> requests.Session:
     import requests
 
     home = urlsplit(settings.url)
@@ -107,6 +134,8 @@ def _session(settings: NetboxSettings, clock: Callable[[], float]) -> requests.S
         def request(self, method: str, url: str, **more: Any) -> requests.Response:  # type: ignore[override]
             """As that of requests, within our bounds."""
             nonlocal read
+            if method.upper() not in (("GET", "POST", "PATCH") if writes else ("GET",)):
+                raise _Astray(f"is not to be asked to {method}")
             there = urlsplit(url)
             if (there.scheme, there.netloc) != (home.scheme, home.netloc):
                 raise _Astray("leads to another server, where the token has no business")

@@ -23,6 +23,7 @@ class FakeNetbox:
         self.objects = {kind: list(rows) for kind, rows in objects.items()}
         self.page = page
         self.asked: list[str] = []
+        self.version = "4.4"
         self.before: Callable[[str], tuple[int, dict[str, str], bytes] | None] = lambda _: None
         fake = self
 
@@ -36,6 +37,25 @@ class FakeNetbox:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self._write("POST")
+
+            def do_PATCH(self) -> None:
+                self._write("PATCH")
+
+            def do_DELETE(self) -> None:
+                self._write("DELETE")
+
+            def _write(self, verb: str) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                fake.asked.append(f"{verb} {self.path}")
+                said = fake.before(f"{verb} {self.path}") or fake.written(self.path, body)
+                status, _, content = said
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -60,6 +80,8 @@ class FakeNetbox:
             return _json(403, {"detail": "Invalid token"})
         parts = urlsplit(path)
         kind = parts.path.removeprefix("/api/").strip("/")
+        if not kind:
+            return 200, {"API-Version": self.version}, b"{}"
         if kind not in self.objects:
             return _json(404, {"detail": "Not found."})
         wanted = parse_qs(parts.query)
@@ -78,6 +100,21 @@ class FakeNetbox:
                 "results": rows[offset : offset + limit],
             },
         )
+
+    def written(self, path: str, body: Row) -> tuple[int, dict[str, str], bytes]:
+        """Create or change an object, as NetBox does with what it is sent."""
+        kind, _, number = path.removeprefix("/api/").strip("/").rpartition("/")
+        if number.isdigit():
+            (row,) = (row for row in self.objects[kind] if row["id"] == int(number))
+            row |= body
+            return _json(200, row)
+        kind = f"{kind}/{number}"
+        row = {"id": 1000 + len(self.objects[kind]), **body}
+        if "protocol" in row:
+            row["protocol"] = choice(row["protocol"])
+            row["ipaddresses"] = [{"id": each} for each in row["ipaddresses"]]
+        self.objects[kind].append(row)
+        return _json(201, row)
 
 
 def _json(status: int, value: object) -> tuple[int, dict[str, str], bytes]:

@@ -26,6 +26,7 @@ from pipeline.model import (
     VerdictKind,
 )
 from pipeline.plan import RunPlan
+from pipeline.ports import PortSet
 from pipeline.purging import burdens, purge
 from pipeline.remembering import remember
 from pipeline.store.runs import Store
@@ -68,6 +69,7 @@ def engage(folder: Path, text: str = ENGAGEMENT) -> tuple[Path, RunPlan]:
         PLAN.policy,
         ceilings=replace(PLAN.policy.ceilings, rate=now.rate, rate_per_host=now.rate_per_host),
         rescan_delays=now.delays,
+        control_ports=PortSet.of(range(31001, 31001 + now.control_ports)),
         second_looks=now.second_looks,
         watch_looks=now.watch_looks,
         canary_waits=now.canary_waits,

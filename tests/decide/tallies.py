@@ -15,6 +15,7 @@ SETTINGS: Final = Settings(
     rate=1000,
     rate_per_host=100,
     delays=(30.0, 300.0),
+    control_ports=2,
     second_looks=2,
     watch_looks=7,
     canary_waits=(20.0, 60.0),

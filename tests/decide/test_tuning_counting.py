@@ -162,6 +162,18 @@ def test_hosts_block_and_stay_away_by_their_canaries() -> None:
     assert tallied([], [*canaries, back]).hosts(Trouble.NEVER_BACK) == frozenset()
 
 
+def test_a_host_of_many_services_and_no_artefact_is_taken_for_real() -> None:
+    many = [replace(WHERE, port=port) for port in range(1, 12)]
+    said = [verdict(VerdictKind.CONFIRMED, each) for each in many]
+    heard = [by(SWEPT, endpoint=each) for each in many]
+    assert tallied([SWEPT], heard, *said).trusted == {WHERE.address}
+    assert tallied([SWEPT], heard[:9], *said[:9]).trusted == frozenset()
+    found_out = [verdict(VerdictKind.ARTEFACT, many[0]), *said[1:]]
+    assert tallied([SWEPT], heard, *found_out).trusted == frozenset()
+    pretended = [verdict(VerdictKind.ARTEFACT, each) for each in many]
+    assert tallied([SWEPT], heard, *pretended).found_out == {WHERE.address}
+
+
 def test_a_host_broke_where_what_was_open_before_the_version_probe_is_not_open_after() -> None:
     probe = replace(
         settled(task(Method.NMAP_VERSION, purpose=Purpose.VERSION, stage=StageName.PROBE), 7),

@@ -146,6 +146,16 @@ def test_hosts_that_stay_away_are_waited_for_longer() -> None:
     assert found.after == ("20s", "1m", "2m")
 
 
+def test_more_control_ports_are_asked_where_a_host_that_pretends_was_taken_for_real() -> None:
+    fooled = tally(trusted=hosts("192.0.2.9"), found_out=many(8))
+    aware = tally(found_out=many(9))
+    found = proposed(past(*runs(fooled), aware))[Key.CONTROL_PORTS]
+    assert found.after == 4
+    assert found.grounds[0].share == Share(3, 36)
+    # Where nobody ever found it out, it may well be real.
+    assert Key.CONTROL_PORTS not in proposed(past(*runs(fooled)))
+
+
 def test_one_more_look_where_the_last_one_still_finds_something() -> None:
     one = tally(last_look=Share(5, 100))
     assert proposed(past(*runs(one)))[Key.SECOND_LOOKS].after == 3

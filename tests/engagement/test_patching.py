@@ -39,6 +39,7 @@ def test_every_key_can_be_written_into_the_template_and_no_comment_is_lost(tmp_p
         proposal(Key.RATE_PER_HOST, 50),
         proposal(Key.DELAYS, ("30s", "20m")),
         proposal(Key.CANARY_WAITS, ("20s", "1m")),
+        proposal(Key.CONTROL_PORTS, 4),
         proposal(Key.SECOND_LOOKS, 5),
         proposal(Key.WATCH_LOOKS, 14),
         LONGER,

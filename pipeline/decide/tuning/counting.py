@@ -49,6 +49,8 @@ _NOT_THERE: Final = frozenset({VerdictKind.ARTEFACT, VerdictKind.REFUTED})
 _BELIEVED: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 _TURNED: Final = frozenset({Mood.SILENT, Mood.REFUSING})
 _FIRST_RESCAN: Final = 2
+_MANY: Final = 10
+"""Open endpoints of a host from which on it may be one that answers for everything."""
 _MASSCAN_RATE: Final = "--rate="
 
 Heard = Sequence[Observation]
@@ -65,7 +67,8 @@ class Counting:
         self._rounds: dict[int, Share] = defaultdict(Share)
         self._open_ended, self._lasted, self._questions = Share(), list[float](), 0
         self._last_look = self._silent = self._mute = Share()
-        self._unanswered = self._believed = 0
+        self._unanswered = 0
+        self._believed, self._artefacts = Counter[Address](), Counter[Address]()
         self._checked, self._probed = set[Address](), set[Address]()
         self._troubles: dict[Trouble, set[Address]] = defaultdict(set)
         self._asked = Counter[Purpose]()
@@ -85,7 +88,8 @@ class Counting:
             verdict = verdicts.get(endpoint)
             if verdict is None:
                 continue
-            self._believed += verdict.kind in _BELIEVED
+            self._believed[endpoint.address] += verdict.kind in _BELIEVED
+            self._artefacts[endpoint.address] += verdict.kind is VerdictKind.ARTEFACT
             self._count_verdict(verdict)
             self._count_methods(verdict, heard, first)
             self._count_rescans(verdict, heard)
@@ -120,7 +124,13 @@ class Counting:
             silent=self._silent,
             mute=self._mute,
             unanswered=self._unanswered,
-            believed=self._believed,
+            believed=self._believed.total(),
+            trusted=frozenset(
+                host
+                for host, count in self._believed.items()
+                if count >= _MANY and not self._artefacts[host]
+            ),
+            found_out=frozenset(h for h, count in self._artefacts.items() if count >= _MANY),
             checked=frozenset(self._checked),
             probed=frozenset(self._probed),
             troubles={trouble: frozenset(hosts) for trouble, hosts in self._troubles.items()},

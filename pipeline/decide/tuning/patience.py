@@ -39,6 +39,9 @@ _LEAST_LONG: Final = 30.0
 """Seconds that a longer delay has at least: a lost packet is settled before."""
 LONGEST_WAIT: Final = 3600.0
 STAYS_AWAY: Final = 0.1
+TAKEN_IN: Final = 0.01
+"""The share of looks at hosts that pretend which may take them for real."""
+MOST_CONTROLS: Final = 20
 LAST_LOOK: Final = 0.005
 """What may be missed after the second looks, as they have it themselves."""
 MOST_SECOND_LOOKS: Final = 6
@@ -165,6 +168,45 @@ def canary_waits(past: Past, now: Now) -> Decision:
             packets=away.hits / len(runs) * PACKETS_A_QUESTION,
             note="the time counts in runs in which a host stays away",
         ),
+    )
+
+
+def control_ports(past: Past, now: Now) -> Decision:
+    """Ask more control ports where hosts that answer for everything were taken for real.
+
+    Which hosts do, other runs found out. They are counted, and not their endpoints: whoever is
+    taken in by a host is so by all of its ports.
+    """
+    key, present = Key.CONTROL_PORTS, now.settings.control_ports
+    runs = past.with_settings(now, "control_ports")
+    pretend = {host for tally in past.tallies for host in tally.found_out}
+    taken = sum(len(tally.trusted & pretend) for tally in runs)
+    found_out = sum(len(tally.found_out) for tally in runs)
+    grounds = Grounds(
+        share=Share(taken, taken + found_out),
+        of="looks at hosts that pretend took them for real",
+        runs=len(runs),
+    )
+    kept = too_little(key, grounds)
+    if kept is not None:
+        return kept
+    if grounds.share.low <= TAKEN_IN:
+        text = "hosts that pretend are mostly found out"
+        return Kept(key=key, because=Because.SOUND, text=text, grounds=(grounds,))
+    wanted = min(MOST_CONTROLS, max(2, 2 * present))
+    if wanted <= present:
+        return Kept(
+            key=key, because=Because.BOUND, text="there can be no more of them", grounds=(grounds,)
+        )
+    asked = mean([t.asked.get(Purpose.CONTROL, 0) for t in runs]) / max(1, present)
+    return Proposal(
+        key=key,
+        change=Change.SET,
+        before=present,
+        after=wanted,
+        why="control ports kept silent on hosts that answer for everything at other times",
+        grounds=(grounds,),
+        effect=Effect(packets=(wanted - present) * asked * PACKETS_A_QUESTION, note="at most"),
     )
 
 

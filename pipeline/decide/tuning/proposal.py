@@ -31,6 +31,7 @@ class Key(StrEnum):
     RATE_PER_HOST = "limits.rate_per_host"
     DELAYS = "rescan.delays"
     CANARY_WAITS = "profile.canary_waits"
+    CONTROL_PORTS = "profile.control_ports"
     SECOND_LOOKS = "profile.second_looks"
     WATCH_LOOKS = "profile.watch_looks"
     CONNECT_TIMEOUT = "profile.handshake_connect_timeout"

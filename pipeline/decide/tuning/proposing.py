@@ -29,6 +29,7 @@ def advise(past: Past, now: Now) -> Advice:
                 for decide in (
                     patience.delays,
                     patience.canary_waits,
+                    patience.control_ports,
                     patience.second_looks,
                     patience.watch_looks,
                     patience.connect_timeout,

@@ -114,6 +114,7 @@ class Settings:
     rate_per_host: int
     rate_per_network: int | None = None
     delays: tuple[float, ...]
+    control_ports: int
     second_looks: int
     watch_looks: int
     canary_waits: tuple[float, ...]
@@ -138,6 +139,10 @@ class Tally:
     last_look: Share = field(default_factory=Share)
     silent: Share = field(default_factory=Share)
     mute: Share = field(default_factory=Share)
+    trusted: frozenset[Address] = frozenset()
+    """Hosts with many endpoints that are believed, and none that was judged an artefact."""
+    found_out: frozenset[Address] = frozenset()
+    """Hosts with many endpoints that were judged artefacts."""
     unanswered: int = 0
     believed: int = 0
     checked: frozenset[Address] = frozenset()

@@ -169,7 +169,7 @@ def test_tune_proposes_by_what_was_lost_and_left_in_doubt(
         "canaries",
         "suppress",
     }
-    assert proposals["limits.rate_per_host"]["after"] == 50
+    assert proposals["limits.rate_per_host"]["after"] == 20
     assert proposals["limits.rate_per_host"]["evidence"][0]["hits"] == 30
     assert proposals["rescan.delays"]["after"] == ["30s", "5m", "20m"]
     assert proposals["canaries"]["after"] == ["192.0.2.1:21"]
@@ -183,7 +183,7 @@ def test_tune_tells_people_what_it_rests_on(portproof: Portproof, history: Path)
         "weekly-perimeter: 6 runs counted; 1 run of other engagements beside them\n"
     )
     assert "30 of 90 (33.3%, 24.5-43.6%)" in said.out
-    assert "limits.rate_per_host: 100 -> 50" in said.out
+    assert "limits.rate_per_host: 100 -> 20" in said.out
     assert "evidence: 30 of 90 open endpoints that a sweep could hear" in said.out
     assert "effect on a run: +" in said.out
     assert "what stays as it is" in said.out
@@ -237,7 +237,7 @@ def test_apply_writes_what_was_proposed_and_keeps_every_other_byte(
     assert said.code == 0
     assert f"written: {path}" in said.out
     assert path.read_text() == (
-        ENGAGEMENT.replace("rate_per_host: 100", "rate_per_host: 50")
+        ENGAGEMENT.replace("rate_per_host: 100", "rate_per_host: 20")
         .replace("    - 5m\n", "    - 5m\n    - 20m\n")
         .replace("suppress:\n", "suppress: []\n")
         .replace('  - {endpoint: "192.0.2.3:21", reason: test host, until: 2099-01-31}\n', "")
@@ -245,7 +245,7 @@ def test_apply_writes_what_was_proposed_and_keeps_every_other_byte(
     )
     assert path.stat().st_mode & 0o777 == 0o640
     after = load(path)
-    assert (after.limits.rate_per_host, after.rescan_delays) == (50, (30.0, 300.0, 1200.0))
+    assert (after.limits.rate_per_host, after.rescan_delays) == (20, (30.0, 300.0, 1200.0))
     assert patch.startswith("--- a/engagement.yml\n+++ b/engagement.yml\n@@ ")
     assert "-limits: {rate: 1000, rate_per_host: 100}   # as agreed\n" in patch
     # What was proposed is done, and the runs before it do not speak for it any more.

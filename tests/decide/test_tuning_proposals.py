@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,10 @@ from pipeline.decide.tuning.proposal import (
 )
 from pipeline.decide.tuning.proposing import advise, inside
 from pipeline.decide.tuning.shares import Share
+from pipeline.decide.tuning.speed import STEPS
 from pipeline.decide.tuning.tally import Trouble
+from pipeline.engagement.profiles import read_profile
+from pipeline.engagement.source import Door
 from pipeline.model import Endpoint
 from tests.decide.tallies import (
     NOW,
@@ -60,24 +64,41 @@ def test_a_sweep_that_loses_answers_of_most_hosts_is_made_slower() -> None:
     history = runs(replace(LOSSY, settings=replace(SETTINGS, rate_per_host=1000)))
     found = proposed(past(*history), now(rate_per_host=1000))
     rate = found[Key.RATE]
-    assert (rate.before, rate.after) == (1000, 500)
+    assert (rate.before, rate.after) == (1000, 300)
     assert rate.grounds == (Grounds(share=Share(90, 600), of=rate.grounds[0].of, runs=3),)
     assert rate.effect.seconds > 0
     # What must not exceed the rate comes down with it.
-    assert found[Key.RATE_PER_HOST].after == 500
+    assert found[Key.RATE_PER_HOST].after == 300
 
 
 def test_a_loss_of_a_few_hosts_lowers_what_one_host_gets() -> None:
     few = tally(lost=(30, 200), lossy_hosts=(3, 20))
     found = proposed(past(*runs(few)))
     assert Key.RATE not in found
-    assert found[Key.RATE_PER_HOST].after == 50
+    assert found[Key.RATE_PER_HOST].after == 20
 
 
 def test_what_one_host_gets_is_lowered_where_hosts_block() -> None:
     found = proposed(past(*runs(blocking(8, 40))))
-    assert found[Key.RATE_PER_HOST].after == 50
+    assert found[Key.RATE_PER_HOST].after == 20
     assert "turn us away" in found[Key.RATE_PER_HOST].why
+
+
+@pytest.mark.parametrize(("present", "after"), [(1000, 200), (200, 100), (100, 20), (20, 10)])
+def test_a_rate_comes_down_to_that_of_the_next_slower_profile(present: int, after: int) -> None:
+    settings = replace(SETTINGS, rate_per_host=present)
+    history = past(*runs(blocking(8, 40, settings=settings)))
+    found = proposed(history, replace(NOW, settings=settings))
+    assert found[Key.RATE_PER_HOST].after == after
+
+
+def test_the_steps_are_the_limits_of_the_profiles() -> None:
+    for name, steps in STEPS.items():
+        profiles = [
+            read_profile(profile, Door(folder=Path())).limits
+            for profile in ("fast", "balanced", "careful")
+        ]
+        assert steps == tuple(getattr(limits, name) for limits in profiles)
 
 
 def test_a_slower_setting_that_was_surely_better_is_preferred_to_half_of_the_present() -> None:
@@ -187,13 +208,14 @@ STEADY = {
     Endpoint.parse("192.0.2.10:443"): 9,
     Endpoint.parse("198.51.100.7:22"): 4,
     Endpoint.parse("203.0.113.1:443"): 9,
+    Endpoint.parse("198.51.100.9:53/udp"): 9,
 }
 
 
 def test_canaries_are_endpoints_of_the_scope_that_were_always_there() -> None:
     found = proposed(Past(steady=STEADY))[Key.CANARIES]
     assert found.change is Change.ADD
-    assert found.after == ("192.0.2.10:443",)  # four looks are few, and the third is not in scope
+    assert found.after == ("192.0.2.10:443",)  # the others: few looks, not in scope, UDP
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,13 @@ from pipeline.decide.tuning.proposal import (
 )
 from pipeline.decide.tuning.shares import Share
 from pipeline.decide.tuning.tally import Trouble
+from pipeline.model import Protocol
 
 LEAST_LOOKS: Final = 5
 """Runs in a row that a canary must have been confirmed in, and that a suppression must have been
 of no use in."""
+LARGEST_LIST: Final = 100
+"""Canaries that an engagement may name."""
 MOST_CANARIES: Final = 5
 """Canaries that are proposed at a time."""
 BREAKS_OFTEN: Final = 0.5
@@ -42,19 +45,21 @@ def canaries(past: Past, now: Now) -> Decision:
         (endpoint, looks)
         for endpoint, looks in past.steady.items()
         if looks >= LEAST_LOOKS
+        and endpoint.protocol is Protocol.TCP
         and endpoint.address in now.hosts
         and endpoint.address not in troubled
         and endpoint.address not in now.fragile
         and network_number(endpoint.address) not in have
     ]
-    if not fit:
+    if not fit or len(now.canaries) >= LARGEST_LIST:
         text = (
             f"every network has one, or none has an endpoint that {LEAST_LOOKS} looks confirmed "
             "without a doubt"
         )
         because = Because.SOUND if past.steady else Because.TOO_LITTLE
         return Kept(key=key, because=because, text=text)
-    chosen = sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CANARIES]
+    room = max(0, min(MOST_CANARIES, LARGEST_LIST - len(now.canaries)))
+    chosen = sorted(fit, key=lambda item: (-item[1], item[0]))[:room]
     chosen.sort()
     return Proposal(
         key=key,

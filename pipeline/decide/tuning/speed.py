@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide.pace import Ceilings, sweep_rate_over
@@ -30,6 +31,10 @@ TOLERATED_LOSS: Final = 0.01
 """The share of open endpoints that a sweep may lose: later looks find these."""
 TOLERATED_BLOCKS: Final = 0.02
 """The share of hosts that may block: some do whatever the rate."""
+STEPS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {"rate": (10_000, 1_000, 300), "rate_per_host": (200, 100, 20)}
+)
+"""The limits of the profiles fast, balanced and careful, which measurements have chosen."""
 _NAMES: Final = ("rate", "rate_per_host", "rate_per_network")
 
 
@@ -96,7 +101,8 @@ def _lost(runs: Sequence[Tally]) -> tuple[Share, Share]:
 
 
 def _slower(past: Past, now: Now, share: Share, name: str) -> tuple[int, str]:
-    """The fastest setting on file at which surely less went wrong, or the half of the present."""
+    """The fastest setting on file at which surely less went wrong; else that of the next slower
+    profile, or half of the present where none is as slow."""
     present = int(getattr(now.settings, name))
     by_value: dict[int, list[Tally]] = defaultdict(list)
     for tally in past.tallies:
@@ -108,7 +114,10 @@ def _slower(past: Past, now: Now, share: Share, name: str) -> tuple[int, str]:
         if value < present and worst < share.low:
             grounds = Grounds(share=found, of="open endpoints were lost", runs=len(runs))
             return value, f"at {value:,} packets a second it was surely less: {grounds}"
-    return max(1, present // 2), "half of it; no lower value is on file that is surely better"
+    half = max(1, present // 2)
+    step = next((value for value in STEPS[name] if value <= half), half)
+    whose = "half of it" if step == half else "that of the next slower profile"
+    return step, f"{whose}; no lower value is on file that is surely better"
 
 
 def _proposal(past: Past, now: Now, key: Key, wanted: int, why: str, *grounds: Grounds) -> Decision:

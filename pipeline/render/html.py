@@ -29,19 +29,8 @@ from pipeline.render.hosts import deceivers, unbelieved
 from pipeline.render.inventory import contents_told, embedded
 from pipeline.render.language import ENGLISH, Language, language, say, speaking, spoken
 from pipeline.render.method import methods_used
-from pipeline.render.overview import (
-    course_of,
-    funnel_steps,
-    heat_of,
-    network_rows,
-    turnovers,
-)
 from pipeline.render.own import FAILURES, PAGE, PREFIX, failure, own_environment
-from pipeline.render.pictures.course import run_course
-from pipeline.render.pictures.funnel import funnel
-from pipeline.render.pictures.heat import heat_map
-from pipeline.render.pictures.networks import risk_by_network
-from pipeline.render.pictures.openings import opens_and_closes
+from pipeline.render.pictured import pictures_of
 from pipeline.render.risks import assumed_sentence, risk_counts, risk_entries
 from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
@@ -138,7 +127,7 @@ def _context(document: RunDocument, explanations: Mapping[str, str]) -> dict[str
         if comparison
         else (),
         **_trends(document),
-        "pictures": _pictures(document),
+        "pictures": pictures_of(document),
         "checklist": checklist(document),
         "methods": methods_used(document.tasks),
         "inventory": embedded(document.findings),
@@ -180,17 +169,6 @@ def _script_texts(script: str) -> dict[str, str]:
         return {}
     names = [name.value for kind in NAMES for name in kind]
     return {text: say(text) for text in sorted({*_SAID.findall(script), *names})}
-
-
-def _pictures(document: RunDocument) -> dict[str, Any]:
-    findings = document.findings
-    return {
-        "funnel": funnel(funnel_steps(findings)),
-        "networks": risk_by_network(network_rows(findings)),
-        "heat": heat_map(heat_of(findings)),
-        "openings": opens_and_closes(turnovers(document.trends)),
-        "course": None if document.imported else run_course(course_of(document)),
-    }
 
 
 def _policy(style: str, script: str) -> str:

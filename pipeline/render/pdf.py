@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
 from pipeline.render.outline import outline
+from pipeline.render.pictured import pictures_of
 from pipeline.render.text import iso, typed_parts, visible
 from pipeline.resources import folder, read_text
 
@@ -45,7 +46,15 @@ def printed(document: RunDocument) -> str:
         # The colour of links was held against white paper when the engagement was read.
         style += Markup("\n:root {{ --accent: {}; }}").format(brand.link)
     when = iso(document.started)[:19] + "Z"
-    return template.render(told=outline(document), brand=brand, style=style, when=when)
+    return template.render(
+        told=outline(document),
+        pictures=pictures_of(document),
+        risks_judged=bool(document.risk_policy),
+        trends=document.trends,
+        brand=brand,
+        style=style,
+        when=when,
+    )
 
 
 def _fetcher(weasyprint: Any, picture: str | None) -> Any:

@@ -310,3 +310,11 @@ def test_what_is_to_be_typed_is_marked_in_each_form() -> None:
     told = "\n".join(p.text for p in docx.Document(io.BytesIO(render_docx(document))).paragraphs)
     assert "“" in told
     assert "`" not in told
+
+
+def test_paper_has_the_pictures_of_the_page_and_only_those_that_have_something_to_show() -> None:
+    run = judged(documents.small(), our_policy())
+    assert printed(run).count("<figure>") == 5
+    assert printed(replace(run, trends=None)).count("<figure>") == 4
+    assert printed(replace(run, trends=None, risk_policy="")).count("<figure>") == 3
+    assert printed(replace(run, findings=(), trends=None)).count("<figure>") == 1

@@ -20,7 +20,7 @@ from typing import Final
 from pipeline.addresses import AddressSet
 from pipeline.budget import Budget, Lease
 from pipeline.decide.questions import verdicts
-from pipeline.decide.standing import network_of, standings
+from pipeline.decide.standing import as_of, network_of, standings
 from pipeline.decide.throttle import Senses, Sign
 from pipeline.errors import (
     Incomplete,
@@ -119,7 +119,7 @@ class Engine:
     """Works off one run. ``clock`` is epoch seconds, ``permitted`` raises when time is up.
 
     ``openings`` is asked before every start; where it has none, the run ``waits`` for the next one,
-    or ends as incomplete.
+    or ends as incomplete. What turned us away up to ``blocks_told`` was told by an earlier process.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class Engine:
         on_progress: Callable[[Progress], None],
         openings: Callable[[], Openings] = lambda: ALWAYS,
         waits: bool = False,
+        blocks_told: float = float("-inf"),
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -164,6 +165,7 @@ class Engine:
         self._jobs: dict[asyncio.Task[None], TaskRecord] = {}
         self._draining = False
         self._shy = AddressSet()
+        self._blocks_told = blocks_told
         self._stop_now = asyncio.Event()
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
@@ -317,6 +319,10 @@ class Engine:
     def _tell_of_blocks(self, evidence: Evidence) -> None:
         """Say once of each network that it turns us away, or deceives us."""
         new = standings(evidence).shy - self._shy
+        if new and self._blocks_told > float("-inf"):
+            before = standings(as_of(evidence, self._blocks_told)).shy
+            self._shy |= before
+            new -= before
         if new:
             self._shy |= new
             text = f"canaries fell silent, or something answers for them, in {_some(new)}"

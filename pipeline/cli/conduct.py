@@ -46,7 +46,6 @@ from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
 from pipeline.netbox.reading import read_netbox
 from pipeline.netbox.settings import NetboxSettings
-from pipeline.notices.settings import NoticeKind
 from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.pinning import require_pinned, require_unmoved
 from pipeline.plan import RunPlan
@@ -396,6 +395,7 @@ async def _network_half(
     plan = run.plan
     trail.add("authorised", telling.authorisation_of(plan))
     ledger = Ledger(store, run, trail=trail)
+    earlier = store.events(run.number)
     again = ledger.recover()
     ended = (TaskState.SETTLED, TaskState.FAILED)
     settled = [record for record in ledger.tasks() if record.state in ended]
@@ -437,6 +437,7 @@ async def _network_half(
         permitted=_permitted(plan, workspace),
         openings=current.openings,
         waits=waits,
+        blocks_told=max((e.time for e in earlier if e.kind == "blocked"), default=float("-inf")),
         on_event=on_event,
         on_progress=console.progress,
     )
@@ -446,7 +447,6 @@ async def _network_half(
         while time.time() < begins and not engine.draining:
             permitted(time.time())
             await asyncio.sleep(min(_LOOK_EVERY, max(0.0, begins - time.time())))
-        teller.tell(NoticeKind.STARTED)
         return await engine.work()
 
 

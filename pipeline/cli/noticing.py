@@ -28,7 +28,11 @@ from pipeline.workspace import Workspace
 EVENT: Final = "notice"
 """The kind of the events that say what became of notices."""
 _DAY: Final = 86400.0
-_EVENTS: Final = {"paused": NoticeKind.PAUSED, "blocked": NoticeKind.BLOCKED}
+_EVENTS: Final = {
+    "task": NoticeKind.STARTED,
+    "paused": NoticeKind.PAUSED,
+    "blocked": NoticeKind.BLOCKED,
+}
 _NETWORKS: Final = 5
 
 
@@ -45,6 +49,7 @@ class Teller:
         path, text = run.plan.engagement_file, run.plan.engagement_text
         self._settings = notice_settings(path, text, run.plan.engagement)
         self._post = Post(self._settings) if self._settings else None
+        self._begun = False
 
     def before(self, openings: Openings) -> float:
         """Say that a run is coming; returns when it may begin, in epoch seconds.
@@ -54,8 +59,8 @@ class Teller:
         settings, now = self._settings, time.time()
         if self._post is None or settings is None or NoticeKind.BEFORE not in settings.on:
             return now
-        said = [e for e in self._store.events(self._run.number) if e.kind == EVENT]
-        if any(e.text.startswith(_head(NoticeKind.BEFORE)) and _TAKEN in e.text for e in said):
+        taken = self._taken(NoticeKind.BEFORE)
+        if len(taken) >= (settings.channels if settings.required else 1):
             return now
         begins, ends = _time_of(self._run.plan, openings, now + settings.lead)
         notice = self._notice(NoticeKind.BEFORE, now=now, begins=begins, ends=ends)
@@ -69,8 +74,13 @@ class Teller:
         return now + settings.lead
 
     def event(self, kind: str, text: str) -> None:
-        """Pass on what happened, if it is something to be told."""
-        if (known := _EVENTS.get(kind)) is not None:
+        """Pass on what is to be told. A run begins with its first task."""
+        known = _EVENTS.get(kind)
+        if known is NoticeKind.STARTED:
+            if not self._begun:
+                self._begun = True
+                self.tell(known)
+        elif known is not None:
             self.tell(known, text=text)
 
     def tell(self, kind: NoticeKind, **facts: Any) -> None:
@@ -107,6 +117,12 @@ class Teller:
         found = self._post.close() if self._post is not None else []
         self._file((notice.kind, delivered) for notice, delivered in found)
         return bool(found)
+
+    def _taken(self, kind: NoticeKind) -> set[str]:
+        """The channels that took a notice of this kind, of this run, at any time."""
+        head = f"{_head(kind)} {_TAKEN} "
+        events = (e.text for e in self._store.events(self._run.number) if e.kind == EVENT)
+        return {text.removeprefix(head) for text in events if text.startswith(head)}
 
     def _resume(self) -> str:
         text = how_to_resume(self._run, self._workspace)

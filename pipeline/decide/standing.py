@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -201,6 +201,15 @@ def standings(evidence: Evidence) -> Standings:
         for address, of_host in rounds.items()
     }
     return Standings(hosts=hosts, shy=_shy(hosts))
+
+
+def as_of(evidence: Evidence, time: float) -> Evidence:
+    """What had been heard by a time, in epoch seconds."""
+    heard = (
+        (endpoint, tuple(o for o in observations if o.time <= time))
+        for endpoint, observations in evidence.observations.items()
+    )
+    return replace(evidence, observations={where: some for where, some in heard if some})
 
 
 def _shy(hosts: Mapping[Address, Standing]) -> AddressSet:

@@ -53,6 +53,9 @@ def send_mail(server: MailServer, message: EmailMessage) -> Delivered:
         return _refused(channel, codes[0] if codes else 0)
     except smtplib.SMTPResponseException as error:
         return _refused(channel, error.smtp_code)
+    except smtplib.SMTPNotSupportedError:
+        what = "the server offers no STARTTLS, or no login"
+        return Delivered(channel=channel, problem=what, hopeless=True)
     except ssl.SSLCertVerificationError:
         what = "the certificate of the server is not to be trusted"
         return Delivered(channel=channel, problem=what, hopeless=True)

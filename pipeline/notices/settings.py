@@ -77,3 +77,8 @@ class NoticeSettings:
     lead: float = 0.0
     required: bool = False
     templates: Path | None = None
+
+    @property
+    def channels(self) -> int:
+        """By how many ways a notice leaves."""
+        return (self.mail is not None) + len(set(self.services))

@@ -176,6 +176,7 @@ class Playing:
     longest: Callable[[Task], float] | None = None
     openings: Callable[[], Openings] = lambda: ALWAYS
     waits: bool = False
+    blocks_told: float = float("-inf")
     began: float = START
     events: list[tuple[str, str]] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
@@ -201,6 +202,7 @@ class Playing:
             on_progress=self.progress.append,
             openings=self.openings,
             waits=self.waits,
+            blocks_told=self.blocks_told,
         )
 
     def clock(self) -> float:

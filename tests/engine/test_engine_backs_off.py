@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from pipeline.ports import PortSet
 from pipeline.store.runs import Store
 from tests.decide.making import batch, policy
 from tests.engine.playing import Playing, new_run
-from tests.stages.simulator import Honest, Network, network
+from tests.stages.simulator import Deaf, Honest, Network, network
 
 BORNE = 15.0
 """SYNs that the line takes in a second, for all hosts together."""
@@ -99,3 +100,26 @@ def test_what_is_there_is_found_although_its_answers_were_lost_at_first(
     found = verdicts(playing.ledger.everything())
     confirmed = {str(e) for e, v in found.items() if v.kind is VerdictKind.CONFIRMED}
     assert confirmed == {f"{host}:{port}/tcp" for host in HOSTS for port in SERVICES}
+
+
+def test_a_block_is_told_once_also_when_the_run_is_resumed(tmp_path: Path) -> None:
+    blocked = Deaf(Honest(SERVICES), lambda _, now: 2 < now < 200)
+    world = network(dict.fromkeys(HOSTS, blocked))
+    by = policy(canary_ports=PortSet.parse("31001"), canary_waits=(20.0, 60.0, 120.0, 300.0))
+    with Store(tmp_path / "portproof.db") as store:
+        run = new_run(store, [batch("192.0.2.0/31")])
+        first = Playing(store, run, world, policy=by)
+        first.work(at=[(30, first.engine.stop_now)])
+        assert first.kinds().count("blocked") == 1
+        told = first.clock()
+        again = Playing(store, run, world, policy=by, began=told, blocks_told=told)
+        assert again.work()
+        assert "blocked" not in again.kinds()
+        # Who was killed before it could be told tells it now.
+    with Store(tmp_path / "other.db") as store:
+        run = new_run(store, [batch("192.0.2.0/31")])
+        first = Playing(store, run, world, policy=by)
+        first.work(at=[(30, first.engine.stop_now)])
+        again = Playing(store, run, world, policy=by, began=told, blocks_told=first.began)
+        assert again.work()
+        assert again.kinds().count("blocked") == 1

@@ -92,6 +92,26 @@ def test_a_refused_notice_blocks_where_it_is_required_and_nothing_is_sent(
     assert [*(tmp_path / "runs").iterdir()] == [run]
 
 
+def test_a_required_notice_is_sent_again_until_every_channel_has_taken_it(
+    portproof: Portproof,
+    service: Service,
+    tmp_path: Path,
+    mailbox: Mailbox,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOOK", f"json://{LOOPBACK}:{webhook.port}/")
+    mailbox.refuses = "550 no"
+    more = "services: [{env: HOOK}]\n  schemes: [json]\n  required: true\n  on: [before]"
+    assert portproof("run", told(tmp_path, service, mailbox, more)).code == 3
+    assert len(webhook.bodies) == 1
+    again = portproof("resume", "--workspace", tmp_path)
+    assert again.code == 3, "one channel has still not taken it"
+    mailbox.refuses = ""
+    assert portproof("resume", "--workspace", tmp_path).code == 1
+    assert [subject.split(": ")[-1][:9] for subject in mailbox.subjects()] == ["announced"]
+
+
 def test_a_refused_notice_is_on_record_and_does_not_block_where_it_is_not_required(
     portproof: Portproof, service: Service, tmp_path: Path, mailbox: Mailbox
 ) -> None:

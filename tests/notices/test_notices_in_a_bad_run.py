@@ -1,0 +1,119 @@
+"""A run that pauses, is turned away or fails says so at that moment, and once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cli.ground import Said, Service, ask, ended, engage, spawn, wait_until
+from tests.faults.fakes import Fake, fake
+from tests.faults.test_orders_during_a_run import HANGS, keep_calendar
+from tests.notices.conftest import LOOPBACK, Mailbox, Webhook
+from tests.notices.test_notices_of_a_run import NOTICES
+
+__all__ = ["fake"]
+Portproof = Callable[..., Said]
+SWEPT = """\
+import subprocess
+done = subprocess.run([REAL, *sys.argv[1:]])
+if sweeps():
+    (Path.cwd().parents[3] / "swept").touch()
+    while not (Path.cwd().parents[3] / "closed").exists():
+        time.sleep(0.01)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.fixture
+def engaged(
+    tmp_path: Path, mailbox: Mailbox, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """An engagement whose notices go to both."""
+    monkeypatch.setenv("HOOK", f"json://{LOOPBACK}:{webhook.port}/")
+    more = "services: [{env: HOOK}]\n  schemes: [json]"
+
+    def write(services: Sequence[Service]) -> Path:
+        path = engage(tmp_path / "w", [services[0].address], [service.port for service in services])
+        path.write_text(path.read_text() + NOTICES.format(port=mailbox.port, more=more))
+        return path
+
+    return write
+
+
+def heads(mailbox: Mailbox, webhook: Webhook) -> list[str]:
+    """The titles that came in, in their order; both channels got the same."""
+    titles = [subject.partition(": ")[2] for subject in mailbox.subjects()]
+    hooked = [json.loads(body)["title"].partition(": ")[2] for body in webhook.bodies]
+    assert titles == hooked
+    return [title.split(" for ")[0].split(",")[0] for title in titles]
+
+
+def test_a_run_that_waits_for_its_window_says_so_and_has_begun_when_it_begins(
+    engaged: Callable[..., Path], service: Service, mailbox: Mailbox, webhook: Webhook
+) -> None:
+    path = engaged([service])
+    keep_calendar(path, (1800, 3600))
+    running = spawn("run", path, "--wait-for-window")
+    wait_until(lambda: len(webhook.bodies) >= 2, "the notice of the pause")
+    assert heads(mailbox, webhook) == ["announced", "paused"]
+    assert "no window is open; the next one opens" in mailbox.texts()[1]
+    keep_calendar(path, (-60, 3600))
+    assert ended(running).code == 1
+    assert heads(mailbox, webhook) == ["announced", "paused", "begun", "finished"]
+
+
+def test_a_run_that_fails_says_why_and_is_not_announced_again_when_it_is_resumed(
+    portproof: Portproof,
+    engaged: Callable[..., Path],
+    service: Service,
+    mailbox: Mailbox,
+    webhook: Webhook,
+    fake: Fake,
+) -> None:
+    nmap = fake("nmap", HANGS) / "nmap"
+    path = engaged([service])
+    keep_calendar(path, (-60, 3600))
+    running = spawn("run", path)
+    wait_until((path.parent / "running").exists, "the sweep")
+    keep_calendar(path, (-60, 3), (7200, 9000))
+    assert ended(running).code == 4
+    assert heads(mailbox, webhook) == ["announced", "begun", "not finished"]
+    assert "the window has closed; the next one opens" in mailbox.texts()[2]
+    assert "Go on with `portproof resume" in mailbox.texts()[2]
+    nmap.unlink()
+    keep_calendar(path, (-60, 3600))
+    assert portproof("resume", "--workspace", path.parent).code == 1
+    assert heads(mailbox, webhook)[3:] == ["begun", "finished"]
+
+
+def test_a_run_that_is_turned_away_says_so_once(
+    engaged: Callable[..., Path],
+    service: Service,
+    mailbox: Mailbox,
+    webhook: Webhook,
+    fake: Fake,
+) -> None:
+    fake("nmap", SWEPT)
+    with ExitStack() as closing:
+        services = [closing.enter_context(Service(service.address)) for _ in range(3)]
+        path = engaged(services)
+        profile = path.with_name("quick.yml")
+        text = profile.read_text().replace("canary_waits: []", "canary_waits: [1s]")
+        profile.write_text(text.replace("control_ports: 0", "control_ports: 1"))
+        running = spawn("run", path)
+        wait_until((path.parent / "swept").exists, "the end of the sweep")
+        closing.close()
+        (path.parent / "closed").touch()
+        ended(running)
+    assert heads(mailbox, webhook) == [
+        "announced",
+        "begun",
+        "somebody turns us away",
+        "finished",
+    ]
+    assert f"in {service.address.rpartition('.')[0]}." in mailbox.texts()[2]
+    assert len(ask(path.parent, "SELECT 1 FROM events WHERE kind = 'blocked'")) == 1

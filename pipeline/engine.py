@@ -60,6 +60,8 @@ RETRY_AFTER: Final = 5.0
 """Seconds before a task that failed by itself is asked again."""
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks, while anything runs, at whether it still may."""
+BORNE_AFTER: Final = 10.0
+"""Seconds that a sweep has to last to show that its rate is borne: a burst may pass."""
 _TOO_LONG: Final = "it was stopped at the close of the window, and no window is long enough for it"
 _URGENCY: Final = {
     StageName.PROBE: 0,
@@ -146,6 +148,7 @@ class Engine:
         self._folder = folder
         self._budget = budget
         self._senses = Senses()
+        self._borne = not budget.starting
         self._clock = clock
         self._permitted = permitted
         self._on_event = on_event
@@ -357,13 +360,20 @@ class Engine:
         )
         if task.pace and self._gently_asked(task):
             return False
-        if self._budget.starting and task.purpose is Purpose.SWEEP and self._is_sweeping():
+        if task.purpose is Purpose.SWEEP and self._waits_for_a_sweep(task):
             return False
         return taken < (HANDSHAKE_TASKS_AT_ONCE if ours else self._policy.concurrency)
 
-    def _is_sweeping(self) -> bool:
-        """True while a sweep runs: how it is borne decides how fast the next one may go."""
-        return any(record.task.purpose is Purpose.SWEEP for record in self._jobs.values())
+    def _waits_for_a_sweep(self, task: Task) -> bool:
+        """True while a sweep runs of which the answer decides how fast this one may go.
+
+        In the slow start that is any, and one of the same hosts until such a sweep was borne.
+        """
+        running = (r.task for r in self._jobs.values() if r.task.purpose is Purpose.SWEEP)
+        if self._budget.starting:
+            return any(True for _ in running)
+        hosts = task.targets.addresses
+        return not self._borne and any(other.targets.addresses & hosts for other in running)
 
     def _gently_asked(self, task: Task) -> bool:
         """True while the network of a gentle task is being asked: two would be twice as fast."""
@@ -425,7 +435,7 @@ class Engine:
 
         What does not fit into its window and is stopped at the close counts as failed.
         """
-        stop = self._stop_now
+        stop, began = self._stop_now, self._clock()
 
         def progress(text: str) -> None:
             # masscan has sent everything and only listens: its share is free. Being wrong about
@@ -464,7 +474,12 @@ class Engine:
                     self._requeue(record)
                 return
             answer = Answer(complete=False, problem=_TOO_LONG)
-        self._heed(self._senses.of_answer(record.task, answer))
+        sign = self._senses.of_answer(record.task, answer)
+        self._heed(sign)
+        if sign is not Sign.GOOD:
+            self._borne = False
+        elif record.task.purpose is Purpose.SWEEP and self._clock() - began >= BORNE_AFTER:
+            self._borne = True
         self._settle(record, attempt, answer, folder)
 
     def _heed(self, sign: Sign) -> None:

@@ -121,7 +121,8 @@ class Engine:
     """Works off one run. ``clock`` is epoch seconds, ``permitted`` raises when time is up.
 
     ``openings`` is asked before every start; where it has none, the run ``waits`` for the next one,
-    or ends as incomplete. What turned us away up to ``blocks_told`` was told by an earlier process.
+    or ends as incomplete; ``reopened`` raises when it may not go on in that one. What turned us
+    away up to ``blocks_told`` was told by an earlier process.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Engine:
         on_event: Callable[[str, str], None],
         on_progress: Callable[[Progress], None],
         openings: Callable[[], Openings] = lambda: ALWAYS,
+        reopened: Callable[[], None] = lambda: None,
         waits: bool = False,
         blocks_told: float = float("-inf"),
     ) -> None:
@@ -154,6 +156,7 @@ class Engine:
         self._on_event = on_event
         self._on_progress = on_progress
         self._openings = openings
+        self._reopened = reopened
         self._waits = waits
         self._paused_until: float | None = None
         self._closed = False
@@ -234,6 +237,7 @@ class Engine:
                 self._pause(openings, now)
             return False
         if self._paused_until is not None:
+            self._reopened()
             self._on_event("continued", "a window is open again")
             self._paused_until = None
             self._closed = False

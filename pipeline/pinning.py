@@ -50,14 +50,14 @@ def require_pinned(workspace: Workspace, plan: RunPlan) -> None:
 def require_unmoved(plan: RunPlan, now: Mapping[str, tuple[Address, ...]]) -> None:
     """Raise :class:`NotAdmitted` unless names still lead to the addresses of a run's plan.
 
-    What does not resolve ``now`` is not held against it: nothing says that the address is somebody
-    else's by now.
+    A new address counts as well: of a name that is left out, it would be asked. What does not
+    resolve ``now`` is not held against it: nothing says that the address is somebody else's by now.
     """
     moved = [
         f"{name} was {', '.join(pinned)} when the run was planned, and is "
         f"{', '.join(map(str, now[name]))} now"
         for name, pinned in plan.names
-        if now.get(name) and not set(pinned) <= set(map(str, now[name]))
+        if now.get(name) and set(pinned) != set(map(str, now[name]))
     ]
     if moved:
         raise NotAdmitted(

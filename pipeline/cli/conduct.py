@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.addresses import Address
 from pipeline.assembly import assemble, needs_action
 from pipeline.audit import telling
 from pipeline.audit.sealing import try_key
@@ -23,19 +22,22 @@ from pipeline.cli.measuring import measured
 from pipeline.cli.narrowing import Current
 from pipeline.cli.noticing import Teller
 from pipeline.cli.recording import recording, seal_again, seal_run
+from pipeline.cli.renewing import (
+    openings_in,
+    permitted_by,
+    require_as_planned,
+    require_window,
+    resolver,
+)
 from pipeline.cli.resuming import how_to_resume
 from pipeline.correlating import EVENT, file_scans_of_engagement
 from pipeline.engagement import Engagement, load
-from pipeline.engagement.calendars import described, openings_of
 from pipeline.engagement.inventorying import gathered, require_few
 from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
 from pipeline.errors import (
     Error,
     Incomplete,
     NotAdmitted,
-    NotAuthorised,
-    OutsideWindow,
-    Refused,
     ToolError,
     UsageError,
 )
@@ -47,18 +49,16 @@ from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, Ver
 from pipeline.netbox.reading import read_netbox
 from pipeline.netbox.settings import NetboxSettings
 from pipeline.orders import excluded, exclusions, require_not_stopped
-from pipeline.pinning import require_pinned, require_unmoved
+from pipeline.pinning import require_pinned
 from pipeline.plan import RunPlan
 from pipeline.redact import Redactor
 from pipeline.render.document import RunDocument
-from pipeline.render.text import minute, visible
+from pipeline.render.text import visible
 from pipeline.store.inventories import file_inventory
 from pipeline.store.outbox import filing
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.vantage import raise_open_files, survey
-from pipeline.windows import STOPPING, Openings
-from pipeline.wire import resolve
 from pipeline.workspace import Workspace, new_run_id
 from stages import NETWORK_STAGES
 from stages.authorise import authorise, batches
@@ -80,14 +80,6 @@ EXPECTED_AGAIN = frozenset(
 _LOOK_EVERY = 0.25  # seconds between two looks at orders, while a run waits after its notice
 FILES_OF_A_RUN = 64  # the database, the lock, the streams, what the libraries open
 FILES_OF_A_COMMAND = 8  # the logs and pipes of a tool and its guard
-
-
-def resolver(name: str) -> tuple[Address, ...]:
-    """The addresses of a name; none when it does not resolve."""
-    try:
-        return resolve(name, timeout=10)
-    except Error:
-        return ()
 
 
 def make_plan(
@@ -143,31 +135,6 @@ def with_netbox(engagement: Engagement) -> Engagement:
     return replace(engagement, inventory=gathered(sources))
 
 
-def require_window(plan: RunPlan, *, now: float) -> None:
-    """Raise :class:`OutsideWindow` with the time of the next one, unless a window is open."""
-    openings = openings_in(plan)
-    current = openings.now(now)
-    if current is not None and now < current[1] - STOPPING:
-        return
-    later = openings.after(now)
-    if not later:
-        raise OutsideWindow(
-            "no window is open, and none opens while the authorisation is valid",
-            where=plan.engagement_file,
-        )
-    raise OutsideWindow(
-        f"no window is open; the next one opens {minute(later[0][0])} UTC",
-        where=plan.engagement_file,
-        hint="come back then, or let it wait: --wait-for-window",
-    )
-
-
-def openings_in(plan: RunPlan) -> Openings:
-    """When a plan allows scanning, as it was made."""
-    whole = ((plan.authorised_from, plan.authorised_until),)
-    return Openings(whole if plan.openings is None else plan.openings)
-
-
 def start(
     engagement: Engagement,
     workspace: Workspace,
@@ -187,7 +154,8 @@ def start(
     plan = replace(plan, notes=(*plan.notes, *notes))
     require_pinned(workspace, plan)
     if not waits:
-        require_window(plan, now=now)
+        lead = engagement.notices.lead_before if engagement.notices else 0.0
+        require_window(plan, now=now + lead)
     if engagement.signing_key is not None:
         try_key(engagement.signing_key)
     if engagement.against_baseline:
@@ -434,8 +402,9 @@ async def _network_half(
         folder=tasks,
         budget=Budget(plan.policy.ceilings, time.monotonic, manners_of(plan.policy)),
         clock=time.time,
-        permitted=_permitted(plan, workspace),
+        permitted=permitted_by(plan, workspace),
         openings=current.openings,
+        reopened=lambda: require_as_planned(plan),
         waits=waits,
         blocks_told=max((e.time for e in earlier if e.kind == "blocked"), default=float("-inf")),
         on_event=on_event,
@@ -443,10 +412,13 @@ async def _network_half(
     )
     with console.live(f"run {run.id}", tasks_before=len(settled)):
         _on_interrupt(engine, console)
-        permitted = _permitted(plan, workspace)
+        permitted = permitted_by(plan, workspace)
+        waited = time.time() < begins
         while time.time() < begins and not engine.draining:
             permitted(time.time())
             await asyncio.sleep(min(_LOOK_EVERY, max(0.0, begins - time.time())))
+        if waited and not engine.draining:
+            require_as_planned(plan)
         return await engine.work()
 
 
@@ -503,53 +475,3 @@ def _on_interrupt(engine: Engine, console: Console) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted)
-
-
-def _permitted(plan: RunPlan, workspace: Workspace) -> Callable[[float], None]:
-    def check(now: float) -> None:
-        require_not_stopped(workspace)
-        # What runs has to be silent when the authorisation ends.
-        if not plan.authorised_from <= now < plan.authorised_until - STOPPING:
-            raise NotAuthorised(
-                "the authorisation is not valid any more: nothing more is sent",
-                hint="have it renewed; `portproof resume` goes on within the new validity",
-            )
-
-    return check
-
-
-def renewed(run: RunRecord, workspace: Workspace, *, now: float, waits: bool = False) -> RunRecord:
-    """The run as it may go on now: within validity and windows that the engagement has by now.
-
-    Raises ``NotAuthorised`` outside of the validity, ``OutsideWindow`` outside of every window
-    unless the run ``waits`` for one, and :class:`Refused` when everything is stopped, or the file
-    has become one about another engagement.
-    """
-    require_not_stopped(workspace)
-    path = Path(run.plan.engagement_file)
-    if path.exists():
-        engagement = load(path)
-        if engagement.name != run.plan.engagement:
-            raise Refused(
-                f"the file is now about the engagement {engagement.name!r}, and the run about "
-                f"{run.plan.engagement!r}",
-                where=str(path),
-                hint="start a new run",
-            )
-        allowed = engagement.authorisation
-        allowed.require(now)
-        run = replace(
-            run,
-            plan=replace(
-                run.plan,
-                authorised_from=allowed.valid_from,
-                authorised_until=allowed.valid_until,
-                openings=openings_of(engagement, now),
-                windows=described(engagement.hours),
-            ),
-        )
-    _permitted(run.plan, workspace)(now)
-    require_unmoved(run.plan, {name: resolver(name) for name, _ in run.plan.names})
-    if not waits:
-        require_window(run.plan, now=now)
-    return run

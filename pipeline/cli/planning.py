@@ -88,10 +88,12 @@ def _estimate(plan: RunPlan, executor: Executor) -> _Estimate:
     return found
 
 
-def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[str, Any]:
+def preview(
+    plan: RunPlan, *, now: float, lead: float = 0.0, stopped: str | None = None
+) -> dict[str, Any]:
     """A run's plan as plain data. Probes and seconds are those of discovery alone.
 
-    ``discovery_commands`` are the first hundred.
+    ``discovery_commands`` are the first hundred. For ``lead`` seconds a run sends nothing.
     """
     executor = _executor(plan)
     discovery = _estimate(plan, executor)
@@ -130,7 +132,8 @@ def preview(plan: RunPlan, *, now: float, stopped: str | None = None) -> dict[st
             for s in plan.assets
         ],
         "stopped": stopped,
-        "windows": _windows(plan, discovery, now) if plan.windows else None,
+        "lead": lead,
+        "windows": _windows(plan, discovery, now, lead) if plan.windows else None,
         "canary_ports": str(discovery.canaries),
         "discovery_commands": discovery.lines,
         "discovery_command_count": discovery.commands,
@@ -144,7 +147,7 @@ def _file(file: RangeFile, now: float) -> str:
     return f"{file.name}: {listed(list(file.providers))}, {prefixes}, {age} old {file.date_from}"
 
 
-def _windows(plan: RunPlan, discovery: _Estimate, now: float) -> dict[str, Any]:
+def _windows(plan: RunPlan, discovery: _Estimate, now: float, lead: float) -> dict[str, Any]:
     """When the run may go on, and when it would be done if nothing had to be asked again.
 
     ``needs`` is discovery and the delays of the re-scans, ``longest_task`` the longest deadline of
@@ -153,7 +156,7 @@ def _windows(plan: RunPlan, discovery: _Estimate, now: float) -> dict[str, Any]:
     openings = Openings(plan.openings or ())
     current = openings.now(now)
     needs = discovery.seconds + sum(plan.policy.rescan_delays)
-    done = openings.finish(needs, now)
+    done = openings.finish(needs, now + lead)
     following = ([current] if current else []) + list(openings.after(now))
     used = sum(opens < done for opens, _ in following) if done else len(following)
     return {
@@ -301,6 +304,9 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"methods     {', '.join(found['methods'])}"
     yield f"re-scans    {'after ' + ', '.join(delays) if delays else 'none'}"
     yield from _window_lines(found)
+    if found["lead"]:
+        sooner = ", so begin it so much before a window opens" if found["windows"] else ""
+        yield f"notice      a run sends nothing for {duration(found['lead'])} after it{sooner}"
     for source in found["assets"]:
         size = counted(source["entries"], "entry", "entries")
         note = f"; {visible(source['note'], 200)}" if source["note"] else ""

@@ -93,8 +93,9 @@ def resume(
     output: OutputFormat = Format.TEXT,
 ) -> int:
     """Go on with a run that was interrupted, killed, or ran out of disk."""
-    from pipeline.cli.conduct import begin_again, conduct, renewed
+    from pipeline.cli.conduct import begin_again, conduct
     from pipeline.cli.console import Console
+    from pipeline.cli.renewing import renewed
     from pipeline.errors import UsageError
     from pipeline.model import RunState
     from pipeline.store.runs import Store

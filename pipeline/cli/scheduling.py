@@ -74,7 +74,7 @@ def schedule(
     from pipeline.engagement import load
     from pipeline.errors import UsageError
     from pipeline.files import write_whole
-    from pipeline.render.text import minute, visible
+    from pipeline.render.text import duration, minute, visible
     from pipeline.scheduling.job import Job
     from pipeline.scheduling.times import due
 
@@ -82,12 +82,13 @@ def schedule(
     loaded = load(engagement)
     if kind is Scheduler.KUBERNETES and not image:
         raise UsageError("--image is missing: Kubernetes runs containers")
+    lead = loaded.notices.lead_before if loaded.notices else 0.0
     job = Job(
         engagement=loaded.name,
         file=loaded.path,
         workspace=workspace_of(engagement, workspace).folder,
         command=command.absolute() if command else _this_command(),
-        schedule=_times(loaded.hours, at, timezone),
+        schedule=_times(loaded.hours, at, timezone, lead),
         user=user,
         image=image,
         raw=not unprivileged,
@@ -98,6 +99,11 @@ def schedule(
         write_whole(folder / file.name, file.text, mode=0o644)
         print(f"written: {visible(str(folder / file.name))}")
     print(f"runs begin {job.schedule}")
+    if lead:
+        print(
+            f"each sends nothing for {duration(lead)} after its notice"
+            + (": see that its window is still open then" if at else ", and then its window opens")
+        )
     coming = due(job.schedule, now, now + 8 * 86400)
     print(f"the next ones: {', '.join(minute(one) for one in coming[:3])} UTC")
     print(_checked(kind, [folder / file.name for file in files]))
@@ -113,12 +119,13 @@ def _this_command() -> Path:
     return found.absolute()
 
 
-def _times(hours: Hours | None, at: str, timezone: str) -> Schedule:
+def _times(hours: Hours | None, at: str, timezone: str, lead: float) -> Schedule:
+    """As somebody says; else when windows open, earlier by what a run waits after its notice."""
     from datetime import UTC
 
     from pipeline.engagement.fields import parse_zone
     from pipeline.errors import UsageError
-    from pipeline.scheduling.times import Schedule, parse_starts, schedule_of
+    from pipeline.scheduling.times import Schedule, earlier, parse_starts, schedule_of
 
     try:
         if at:
@@ -132,7 +139,7 @@ def _times(hours: Hours | None, at: str, timezone: str) -> Schedule:
             "the engagement has no windows of the week to take the times from",
             hint="say when: --at 'mon 22:00'",
         )
-    return found
+    return earlier(found, lead)
 
 
 def _files(job: Job, kind: Scheduler) -> tuple[Written, ...]:

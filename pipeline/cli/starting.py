@@ -73,7 +73,8 @@ def check(
         plan = make_plan(loaded, None, now=now, workspace=place)
     with contextlib.suppress(Error):  # who may only read here may look all the same
         pin(place, plan, now=now)
-    found = preview(plan, now=now, stopped=stopped(place))
+    lead = loaded.notices.lead_before if loaded.notices else 0.0
+    found = preview(plan, now=now, lead=lead, stopped=stopped(place))
     if output is Format.JSON:
         print(json.dumps(found, indent=1))
     else:

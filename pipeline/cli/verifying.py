@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pipeline.budget import Budget, Demand, Lease
-from pipeline.cli.conduct import make_plan, require_window
+from pipeline.cli.conduct import make_plan
 from pipeline.cli.edge import printing
 from pipeline.cli.endpoints import read_endpoint
 from pipeline.cli.options import Format, workspace_of
+from pipeline.cli.renewing import require_window
 from pipeline.decide import reasons, udp, udp_tasks
 from pipeline.decide.fragile import is_fragile
 from pipeline.decide.questions import tasks_for

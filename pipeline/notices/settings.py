@@ -82,3 +82,9 @@ class NoticeSettings:
     def channels(self) -> int:
         """By how many ways a notice leaves."""
         return (self.mail is not None) + len(set(self.services))
+
+    @property
+    def lead_before(self) -> float:
+        """For how many seconds a new run sends nothing; 0 where nobody is told of it before."""
+        told = NoticeKind.BEFORE in self.on and self.channels
+        return self.lead if told else 0.0

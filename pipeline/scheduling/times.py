@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -112,6 +113,17 @@ def schedule_of(hours: Hours | None) -> Schedule | None:
     if not found:  # open all week long
         found = {0: {0}}
     return Schedule(_starts(found), hours.zone)
+
+
+def earlier(schedule: Schedule, seconds: float) -> Schedule:
+    """The same runs, begun so much earlier on the clock of the wall; whole minutes, rounded up."""
+    less = math.ceil(seconds / 60)
+    found: dict[int, set[int]] = {}
+    for start in schedule.starts:
+        for day in start.days:
+            at = (day * 1440 + start.minute - less) % (7 * 1440)
+            found.setdefault(at % 1440, set()).add(at // 1440)
+    return Schedule(_starts(found), schedule.zone)
 
 
 def _open_before(weekly: Iterable[Weekly], day: int, minute: int) -> bool:

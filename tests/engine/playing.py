@@ -175,6 +175,7 @@ class Playing:
     watch: Callable[[], None] = lambda: None
     longest: Callable[[Task], float] | None = None
     openings: Callable[[], Openings] = lambda: ALWAYS
+    reopened: Callable[[], None] = lambda: None
     waits: bool = False
     blocks_told: float = float("-inf")
     began: float = START
@@ -201,6 +202,7 @@ class Playing:
             on_event=lambda kind, text: self.events.append((kind, text)),
             on_progress=self.progress.append,
             openings=self.openings,
+            reopened=self.reopened,
             waits=self.waits,
             blocks_told=self.blocks_told,
         )

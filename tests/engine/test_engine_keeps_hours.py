@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.addresses import AddressSet
 from pipeline.budget import Demand
-from pipeline.errors import Incomplete, NotAuthorised, OutsideWindow, Refused
+from pipeline.errors import Incomplete, NotAdmitted, NotAuthorised, OutsideWindow, Refused
 from pipeline.model import Answer, Method, Purpose, Task, TaskState
 from pipeline.store.runs import Store
 from pipeline.windows import STOPPING, Openings
@@ -63,6 +63,27 @@ def test_a_run_pauses_when_its_window_closes_and_goes_on_in_the_next_one(store: 
     told = [p.paused_until for p in playing.progress if p.paused_until is not None]
     assert set(told) == {START + HOUR}
     assert playing.progress[-1].paused_until is None
+
+
+def test_a_run_that_may_not_go_on_in_the_next_window_sends_nothing_there(store: Store) -> None:
+    hours = windows((0, 20), (HOUR, 2 * HOUR))
+
+    def moved() -> None:
+        raise NotAdmitted("names have other addresses than before")
+
+    playing = Playing(
+        store,
+        new_run(store, BATCHES),
+        NETWORK,
+        seconds=lambda task: 12.0 if task.purpose is Purpose.SWEEP else 3.0,
+        openings=lambda: hours,
+        reopened=moved,
+        waits=True,
+    )
+    with pytest.raises(NotAdmitted, match="other addresses"):
+        playing.work()
+    assert max(one.start for one in playing.executor.asked) < START + 20
+    assert "continued" not in playing.kinds()
 
 
 def test_a_run_that_does_not_wait_ends_as_incomplete_and_is_resumed_in_the_next_window(

@@ -21,6 +21,7 @@ from pipeline.scheduling.job import Job, Written
 from pipeline.scheduling.times import parse_schedule
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
+PAGE = Path(__file__).parents[2] / "docs" / "scheduling.md"
 HOSTILE = '/srv/100% of $HOME, $(id) ${{ secrets.KEY }} "it\'s" \\ `x`: #y'
 COMMAND = Path("/bin/true")
 
@@ -85,6 +86,11 @@ def test_systemd_finds_the_service_well_confined(tmp_path: Path) -> None:
     found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found
     assert float(found[1]) <= 3.0
+    told = re.search(r"\(systemd (\d+)\) gives it ([0-9.]+) of 10", PAGE.read_text())
+    assert told
+    version = subprocess.check_output(("systemd-analyze", "--version"), text=True).split()[1]
+    if version == told[1]:
+        assert found[1] == told[2]
 
 
 def test_a_service_holds_one_capability_and_writes_into_its_workspace_alone() -> None:

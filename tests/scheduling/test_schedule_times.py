@@ -18,7 +18,7 @@ from pipeline.engagement.values import Hours
 from pipeline.model import RunState
 from pipeline.scheduling.missed import troubles
 from pipeline.scheduling.standing import standing, standing_metrics
-from pipeline.scheduling.times import Schedule, Start, due, parse_schedule, schedule_of
+from pipeline.scheduling.times import Schedule, Start, due, earlier, parse_schedule, schedule_of
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 from pipeline.windows import Weekly
@@ -72,6 +72,13 @@ def test_a_run_begins_when_a_window_opens_and_not_when_one_goes_on() -> None:
     assert str(schedule_of(hours(Weekly(days=frozenset(range(7)))))) == "mon 00:00 Europe/Berlin"
     assert schedule_of(None) is None
     assert schedule_of(hours()) is None
+
+
+def test_runs_that_wait_after_their_notice_begin_so_much_earlier() -> None:
+    found = parse_schedule("mon,thu 00:30; sat 06:00 Europe/Berlin")
+    assert str(earlier(found, 3600)) == "sat 05:00; wed,sun 23:30 Europe/Berlin"
+    assert str(earlier(found, 61)) == "mon,thu 00:28; sat 05:58 Europe/Berlin"
+    assert earlier(found, 7 * 86400) == earlier(found, 0) == found
 
 
 def test_a_change_of_the_clocks_neither_adds_a_run_nor_moves_one() -> None:
@@ -165,6 +172,27 @@ def test_schedule_writes_checks_and_says_when(portproof: Portproof, finished: Pa
         assert said.code == 0, said.err
         assert "runs begin mon 22:00 Europe/Berlin" in said.out
         assert list((finished / kind).iterdir())
+
+
+def test_the_wait_after_a_notice_costs_no_window_its_first_hour(
+    portproof: Portproof, finished: Path
+) -> None:
+    file = finished / "engagement.yml"
+    window = "windows: {timezone: Europe/Berlin, open: [{days: mon-fri, hours: 22:00-05:00}]}\n"
+    mail = "{server: localhost, sender: a@example.com, to: [b@example.com]}"
+    notices = f"notices: {{mail: {mail}, lead: 1h}}\n"
+    file.write_text(file.read_text() + window + notices)
+    how = ("schedule", file, "--as", "cron", "--output", finished / "out")
+    said = portproof(*how)
+    assert "runs begin mon-fri 21:00 Europe/Berlin" in said.out, said.err
+    assert "each sends nothing for 1 h after its notice, and then its window opens" in said.out
+    said = portproof(*how, "--at", "mon 22:00")
+    assert "runs begin mon 22:00 Europe/Berlin" in said.out
+    assert "see that its window is still open then" in said.out
+    said = portproof("check", file)
+    assert "a run sends nothing for 1 h after it, so begin it so much before" in said.out
+    file.write_text(file.read_text().replace("lead: 1h", "lead: 1h, on: [finished]"))
+    assert "runs begin mon-fri 22:00 Europe/Berlin" in portproof(*how).out
 
 
 def test_a_run_has_what_was_missed_in_report_and_record(

@@ -97,7 +97,7 @@ NIST: Final[Mapping[str, str]] = MappingProxyType(
         "SI-8": "Spam Protection",
     }
 )
-"""Controls of NIST SP 800-53, revision 5."""
+"""Controls of NIST SP 800-53, revision 5, with the titles of NIST's OSCAL catalogue of 5.2.0."""
 
 CWE: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, assert_never
 
@@ -138,9 +139,18 @@ def deliver(
         if output is Format.JSON:
             print(json.dumps({"deliveries": [told(one) for one in found]}, indent=1))
         elif not found and not quiet:
-            print("nothing is due" if later else "nothing is left to deliver")
+            print(_nothing(later))
     well = all(one.state is DeliveryState.DELIVERED for one in found) and not later
     return ExitCode.NOTHING_TO_DO if well else ExitCode.ACTION_NEEDED
+
+
+def _nothing(later: Sequence[Delivery]) -> str:
+    from pipeline.render.text import minute
+
+    if not later:
+        return "nothing is left to deliver"
+    soonest = min(one.next_attempt for one in later)
+    return f"nothing is due before {minute(soonest)} UTC; --now does not wait for that"
 
 
 def _filed(store: Store, reference: str, to: str) -> int:

@@ -35,6 +35,8 @@ LARGEST_ANSWER: Final = 4 << 20
 LONGEST_WAIT: Final = 86400.0
 PAUSE: Final = 0.002
 """Seconds between two datagrams: a receiver that is slow loses them without a word."""
+REFUSAL: Final = 0.1
+"""Seconds after the last one in which a system may still say that nobody listens there."""
 _UNTRUSTED: Final = "the certificate of the server is not to be trusted"
 
 
@@ -144,7 +146,7 @@ def hand_over(receiver: Syslog, messages: Sequence[bytes]) -> Handed:
 
     By TLS and TCP it is all or none: they count when the other side has ended the connection in
     good order, or its system acknowledged every byte. By UDP nobody can know more than that they
-    were sent.
+    were sent, and that nobody said by ICMP that they came to nothing.
     """
     try:
         if receiver.transport is Transport.UDP:
@@ -216,13 +218,15 @@ def _datagrams(receiver: Syslog, messages: Sequence[bytes]) -> Handed:
         connection.settimeout(CONNECT)
         connection.connect(address)
         too_large = 0
-        for number, message in enumerate(messages):
+        for message in messages:
             try:
                 connection.send(message)
             except OSError as error:
                 if error.errno != errno.EMSGSIZE:
-                    what = f"not sent: {_kind(error)}"
-                    return Handed(taken=number, problem=what, too_large=too_large)
+                    raise
                 too_large += 1
             time.sleep(PAUSE)
+        time.sleep(REFUSAL)
+        if problem := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(problem, os.strerror(problem))
     return Handed(taken=len(messages), too_large=too_large)

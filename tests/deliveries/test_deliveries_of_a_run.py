@@ -84,7 +84,8 @@ def test_a_run_delivers_and_what_is_refused_changes_neither_its_exit_code_nor_th
     assert 'destination="splunk",state="pending"} 1' in metrics.read_text()
 
     waits = portproof("deliver", "--workspace", tmp_path)
-    assert (waits.code, waits.out) == (1, "nothing is due\n")
+    assert waits.code == 1
+    assert waits.out.startswith("nothing is due before ")
     sink.react = lambda _: Reaction()
     again = portproof("deliver", "--now", "--workspace", tmp_path)
     assert (again.code, again.out) == (0, "")

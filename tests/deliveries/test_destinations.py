@@ -33,6 +33,7 @@ from pipeline.deliveries.settings import (
     Webhook,
 )
 from pipeline.secret import Secret
+from tests.cli.ground import a_free_port
 from tests.deliveries.conftest import LOOPBACK, Certificates, Index, Reaction, Sink
 from tests.deliveries.ground import NOW, an_item, at
 from tests.render import documents
@@ -306,6 +307,15 @@ def test_datagrams_hold_one_message_each_and_one_that_is_too_large_is_told(
     assert received == [
         syslog.message(item, facility=16, host=HOST).decode() for item in (items[0], items[2])
     ]
+
+
+def test_datagrams_that_nobody_listens_for_have_not_arrived() -> None:
+    port = a_free_port(LOOPBACK)
+    to = Syslog(name="siem", server=LOOPBACK, port=port, transport=Transport.UDP)
+    for items in ([an_item(1)], [an_item(1), an_item(2)]):
+        found = syslog.deliver(to, items, host=HOST)
+        assert found.owed == tuple(range(len(items)))
+        assert found.problem == "no connection: Connection refused"
 
 
 def test_a_receiver_that_breaks_the_connection_off_has_taken_nothing() -> None:

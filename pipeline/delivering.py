@@ -221,12 +221,21 @@ class _Filing:
         self._over.add(number)
         now = self._around.wall()
         if not step.problem:
-            end(store, number, attempt, DeliveryState.DELIVERED, now=now)
+            self._end(number, attempt, now)
         elif given_up(attempt, age=now - self._filed[number], give_up_after=self._patience[number]):
             end(store, number, attempt, DeliveryState.GIVEN_UP, now=now)
         else:
             wait = pause(attempt, jitter=self._around.jitter(), asked=step.wait)
             postpone(store, number, attempt, next_attempt=now + wait)
+
+    def _end(self, number: int, attempt: int, now: float) -> None:
+        """One of which everything was refused has arrived nowhere."""
+        one = next(each for each in deliveries(self._store) if each.number == number)
+        if one.total and one.refused == one.total:
+            state, problem = DeliveryState.GIVEN_UP, "everything was refused"
+            end(self._store, number, attempt, state, now=now, problem=problem)
+        else:
+            end(self._store, number, attempt, DeliveryState.DELIVERED, now=now)
 
     def cut_off(self, jobs: Sequence[Job]) -> None:
         """Say of those that are not over that the time was up."""

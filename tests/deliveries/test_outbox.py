@@ -123,6 +123,26 @@ def test_items_that_are_put_off_are_sent_again_alone_and_those_refused_are_told(
     assert index.documents["r1"]["event"]["id"] == "r1"
 
 
+@pytest.mark.parametrize(
+    ("status", "state", "problem"),
+    [
+        (403, "pending", "3 of 3 put off with 403"),
+        (404, "pending", "3 of 3 put off with 404"),
+        (400, "given-up", "everything was refused"),
+        (409, "delivered", ""),
+    ],
+)
+def test_what_a_server_says_of_every_item_is_about_the_place_or_gives_them_up(
+    sink: Sink, store: Store, status: int, state: str, problem: str
+) -> None:
+    sink.react = lambda request: Reaction(body=Index().bulk(request.body, lambda _: status))
+    settings_of = in_the_outbox(store, a_run(store), elastic(at(sink.port)))
+    clock = Clock()
+    (one,) = send_due(store, due(store, now=NOW), settings_of, within=20, around=clock.around)
+    assert (one.state, one.problem) == (state, problem)
+    assert len(sink.requests) == 1
+
+
 def test_a_delivery_goes_on_where_it_stood_and_waits_longer_each_time(
     sink: Sink, store: Store
 ) -> None:

@@ -24,12 +24,15 @@ from pipeline.decide.suppression import Suppressed, Suppression
 from pipeline.decide.vulnerabilities import Known
 from pipeline.model import Change, Endpoint, Hole, Refusals, Verdict
 from pipeline.ports import PortSet
-from pipeline.render.document import Finding, RunDocument
+from pipeline.render.document import Event, Finding, RunDocument
 from pipeline.scope import Scope, Targets
 
 __all__ = ["Pseudonyms", "Shipped", "anonymised", "pseudonyms_in"]
 
 RULE: Final = "A rule of the engagement's own"
+NOTE: Final = (
+    "An anonymised copy: addresses and names are pseudonyms, and what others said is left out."
+)
 WHY: Final = "What it says is left out of this copy."
 _TREATMENTS: Final[dict[type, tuple[tuple[str, Treatment], ...]]] = {}
 _PLAIN: Final = frozenset({type(None), bool, int, float, PortSet})
@@ -46,7 +49,12 @@ def anonymised(document: RunDocument, pseudonyms: Pseudonyms, shipped: Shipped) 
     veiled: RunDocument = _Veil(pseudonyms=pseudonyms, shipped=shipped).value(
         replace(document, scope_excluded=excluded.networks())
     )
-    return replace(veiled, findings=_renumbered(veiled.findings))
+    return replace(
+        veiled,
+        engagement=f"{veiled.engagement}, anonymised",
+        events=(Event(time=document.started, kind="note", text=NOTE), *veiled.events),
+        findings=_renumbered(veiled.findings),
+    )
 
 
 def _renumbered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -46,7 +46,7 @@ from pipeline.executor import HANDSHAKES_AT_ONCE, Executor
 from pipeline.files import make_private_folder
 from pipeline.ledger import Ledger
 from pipeline.model import Endpoint, Protocol, Purpose, RunState, TaskState, VerdictKind
-from pipeline.netbox.reading import read_netbox
+from pipeline.netbox.reading import listed_by
 from pipeline.netbox.settings import NetboxSettings
 from pipeline.orders import excluded, exclusions, require_not_stopped
 from pipeline.pinning import require_pinned
@@ -125,7 +125,7 @@ def with_netbox(engagement: Engagement) -> Engagement:
     if not asked:
         return engagement
     sources = [
-        read_netbox(each, clock=time.monotonic) if isinstance(each, NetboxSettings) else each
+        listed_by(each, clock=time.monotonic) if isinstance(each, NetboxSettings) else each
         for each in engagement.assets
     ]
     try:
@@ -151,7 +151,8 @@ def start(
     require_not_stopped(workspace)
     engagement = with_netbox(engagement)
     plan = make_plan(engagement, store, now=now, workspace=workspace)
-    plan = replace(plan, notes=(*plan.notes, *notes))
+    unread = [f"{s.name} {s.note}" for s in plan.assets if not s.entries]
+    plan = replace(plan, notes=(*plan.notes, *notes, *unread))
     require_pinned(workspace, plan)
     if not waits:
         lead = engagement.notices.lead_before if engagement.notices else 0.0

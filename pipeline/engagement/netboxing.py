@@ -74,6 +74,9 @@ class NetboxDocument(Strict):
         examples=[["active", "dhcp"]],
     )
     prefixes: bool = Field(default=True, description="Whether active prefixes count, too.")
+    required: bool = Field(
+        default=True, description="Whether a run whose NetBox cannot be read does not begin."
+    )
     tenant: _Slugs = Field(
         default_factory=list, description="Only what belongs to these tenants.", examples=[["shop"]]
     )
@@ -101,6 +104,7 @@ class NetboxDocument(Strict):
             ca=Path(self.ca) if self.ca else None,
             statuses=tuple(self.status),
             prefixes=self.prefixes,
+            required=self.required,
             filters=tuple((name, tuple(values)) for name, values in filters if values),
             columns=mapped.columns,
             words=mapped.words,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from pipeline.decide.inventory import AssetSource, Entry
+from pipeline.decide.inventory import AssetSource, Entry, Listed
 from pipeline.engagement.inventories import MOST_ENTRIES, NETBOX, Mapped, Odd, bare_row, from_rows
 from pipeline.errors import Error
 from pipeline.netbox.session import Netbox, Row
@@ -21,6 +21,17 @@ _HOLDERS: Final = {
 """Whose interface an address can be on."""
 _PLAIN: Final = ("tenant", "site", "role", "status", "platform", "cluster", "vrf", "description")
 _LONGEST: Final = 400
+
+
+def listed_by(settings: NetboxSettings, *, clock: Callable[[], float]) -> Listed:
+    """The same; nothing, with the reason as a note, where it is not required."""
+    try:
+        return read_netbox(settings, clock=clock)
+    except Error as error:
+        if settings.required:
+            raise
+        note = f"could not be read: {error.what}"
+        return AssetSource(name=settings.name, kind=NETBOX, sha256="", entries=0, note=note), ()
 
 
 def read_netbox(

@@ -27,6 +27,8 @@ class NetboxSettings:
     ca: Path | None = None
     statuses: tuple[str, ...] = LIVE
     prefixes: bool = True
+    required: bool = True
+    """A run does not begin without it."""
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

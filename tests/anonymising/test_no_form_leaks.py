@@ -77,6 +77,8 @@ def test_a_copy_is_made_of_the_same_shape_and_tells_what_can_be_told() -> None:
     assert endpoints == sorted(endpoints)
     assert len(set(endpoints)) == len(small.findings)
     assert copy.addresses == small.addresses
+    for form in ("html", "markdown", "json", "nmap-xml"):
+        assert "anonymised" in FORMS[form](copy)
     assert [check.standing for check in checklist(copy)] == [c.standing for c in checklist(small)]
     assert json.loads(render_json(copy)).keys() == json.loads(render_json(small)).keys()
     assert "OpenSSH 9.2p1" in FORMS["markdown"](copy)

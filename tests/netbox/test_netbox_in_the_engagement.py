@@ -55,6 +55,10 @@ def test_loading_an_engagement_asks_nobody_and_planning_a_run_does(
         (path.parent / "token").write_text("another")
         assert edge.run(["check", str(path)]) == 2
         assert "refuses what the token may not see (403)" in capsys.readouterr().err
+        path.write_text(path.read_text().replace("status: [active]", "required: false"))
+        assert edge.run(["check", str(path), "--format", "json"]) == 0
+        (there, _) = json.loads(capsys.readouterr().out)["assets"]
+        assert (there["entries"], there["note"][:18]) == (0, "could not be read:")
 
 
 @pytest.mark.parametrize(

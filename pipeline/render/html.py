@@ -42,7 +42,7 @@ from pipeline.render.words import DISPUTED_VERDICTS, NAMES
 from pipeline.resources import read_text
 
 _STYLES: Final = ("report.css", "pictures.css", "inventory.css")
-_SCRIPTS: Final = ("language.js", "endpoints.js", "inventory.js", "report.js")
+_SCRIPTS: Final = ("language.js", "endpoints.js", "inventory.js", "theme.js", "report.js")
 _FINDINGS_TOLD: Final = 1000
 _CHANGES_TOLD: Final = 200
 _ROWS_TOLD: Final = 200

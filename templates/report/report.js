@@ -30,6 +30,7 @@ async function follow(table) {
 }
 
 function start() {
+  themes();
   foldable();
   const table = inventory();
   window.addEventListener("hashchange", () => follow(table));

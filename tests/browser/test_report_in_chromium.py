@@ -96,6 +96,31 @@ def test_the_page_follows_the_reader_from_light_to_dark(opened: Opener, small: P
     assert (light, ground()) == ("rgb(255, 255, 255)", "rgb(18, 24, 31)")
 
 
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_reader_chooses_light_or_dark_whatever_the_system_prefers(
+    opened: Opener, small: Path, system: str
+) -> None:
+    grounds = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 24, 31)"}
+    other = {"light": "dark", "dark": "light"}[system]
+    page = opened(small, scheme=system).page
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    button = page.get_by_role("button", name=f"{other.capitalize()} colours")
+    assert ground() == grounds[system]
+    button.click()
+    assert ground() == grounds[other]
+    assert page.get_by_role("button", name=f"{system.capitalize()} colours").is_visible()
+    page.reload()
+    assert ground() == grounds[other]
+    page.emulate_media(media="print")
+    assert ground() in (grounds["light"], "rgba(0, 0, 0, 0)")
+    page.emulate_media(media="screen")
+    page.get_by_role("button", name=f"{system.capitalize()} colours").click()
+    assert ground() == grounds[system]
+
+
 def test_no_table_is_cut_on_paper(opened: Opener, small: Path) -> None:
     page = opened(small)
     paper = page.page.pdf(format="A4", prefer_css_page_size=True)

@@ -173,6 +173,9 @@ def test_more_control_ports_are_asked_where_a_host_that_pretends_was_taken_for_r
     found = proposed(past(*runs(fooled), aware))[Key.CONTROL_PORTS]
     assert found.after == 4
     assert found.grounds[0].share == Share(3, 36)
+    few = tally(trusted=hosts("192.0.2.9"), found_out=many(1))
+    once = tally(found_out=hosts("192.0.2.9"))
+    assert kept(past(*runs(few), once))[Key.CONTROL_PORTS].because is Because.TOO_LITTLE
     # Where nobody ever found it out, it may well be real.
     assert Key.CONTROL_PORTS not in proposed(past(*runs(fooled)))
 

@@ -41,6 +41,8 @@ LONGEST_WAIT: Final = 3600.0
 STAYS_AWAY: Final = 0.1
 TAKEN_IN: Final = 0.01
 """The share of looks at hosts that pretend which may take them for real."""
+LEAST_PRETENDERS: Final = 10
+"""Looks at such hosts that are enough: each is decided by ten endpoints or more."""
 MOST_CONTROLS: Final = 20
 LAST_LOOK: Final = 0.005
 """What may be missed after the second looks, as they have it themselves."""
@@ -187,7 +189,7 @@ def control_ports(past: Past, now: Now) -> Decision:
         of="looks at hosts that pretend took them for real",
         runs=len(runs),
     )
-    kept = too_little(key, grounds)
+    kept = too_little(key, grounds, LEAST_PRETENDERS)
     if kept is not None:
         return kept
     if grounds.share.low <= TAKEN_IN:

@@ -178,11 +178,11 @@ def mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers) if numbers else 0.0
 
 
-def too_little(key: Key, grounds: Grounds) -> Kept | None:
+def too_little(key: Key, grounds: Grounds, cases: int = LEAST_TRIALS) -> Kept | None:
     """That nothing can be said yet, if so."""
-    if grounds.runs >= LEAST_RUNS and grounds.share.trials >= LEAST_TRIALS:
+    if grounds.runs >= LEAST_RUNS and grounds.share.trials >= cases:
         return None
-    least = f"{LEAST_RUNS} runs with the present setting and {LEAST_TRIALS} cases are the least"
+    least = f"{LEAST_RUNS} runs with the present setting and {cases} cases are the least"
     return Kept(key=key, because=Because.TOO_LITTLE, text=least, grounds=(grounds,))
 
 

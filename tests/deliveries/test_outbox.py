@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -33,9 +34,17 @@ from tests.deliveries.conftest import LOOPBACK, Index, Reaction, Request, Sink
 from tests.deliveries.ground import NOW, Clock, a_run, an_item, at, in_the_outbox, states
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that is migrated once, and copied for each test."""
+    path = tmp_path_factory.mktemp("empty") / "portproof.db"
+    Store(path).close()
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "portproof.db") as opened:
+def store(tmp_path: Path, empty: Path) -> Iterator[Store]:
+    with Store(Path(shutil.copy(empty, tmp_path / "portproof.db"))) as opened:
         yield opened
 
 

@@ -177,6 +177,23 @@ def _kind(one: Delivery) -> str:
     return EVENT if one.state is DeliveryState.DELIVERED else "delivery failed"
 
 
+def deliveries_lines(destinations: Sequence[Destination]) -> list[str]:
+    """Where findings will go, and what is missing for that here."""
+    from pipeline.deliveries.settings import described, secrets_of
+    from pipeline.errors import Error
+
+    lines = []
+    for destination in destinations:
+        missing = []
+        for secret in secrets_of(destination):
+            try:
+                secret.read()
+            except Error as error:
+                missing.append(f"; {error.what}")
+        lines.append(described(destination) + "".join(dict.fromkeys(missing)))
+    return lines
+
+
 def line_of(one: Delivery) -> str:
     """How a delivery stands, for people; nothing in it is secret."""
     from pipeline.render.text import minute

@@ -131,6 +131,7 @@ def preview(
             {"name": s.name, "kind": s.kind, "entries": s.entries, "note": s.note}
             for s in plan.assets
         ],
+        "deliveries": [],
         "stopped": stopped,
         "lead": lead,
         "windows": _windows(plan, discovery, now, lead) if plan.windows else None,
@@ -311,6 +312,8 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
         size = counted(source["entries"], "entry", "entries")
         note = f"; {visible(source['note'], 200)}" if source["note"] else ""
         yield f"assets      {visible(source['name'], 80)} ({source['kind']}): {size}{note}"
+    for each in found["deliveries"]:
+        yield f"delivery    {visible(each, 300)}"
     for name, value in found["permits"].items():
         yield f"permitted   {name.removeprefix('permitted ')}: {value}"
     for file in found["third_parties"]["files"]:

@@ -55,6 +55,7 @@ def check(
 ) -> int:
     """Validate an engagement and print what a run would send. Sends nothing to a target."""
     from pipeline.cli.conduct import make_plan, with_netbox
+    from pipeline.cli.delivering import deliveries_lines
     from pipeline.cli.planning import preview, preview_lines
     from pipeline.engagement import load
     from pipeline.errors import Error
@@ -75,6 +76,7 @@ def check(
         pin(place, plan, now=now)
     lead = loaded.notices.lead_before if loaded.notices else 0.0
     found = preview(plan, now=now, lead=lead, stopped=stopped(place))
+    found["deliveries"] = deliveries_lines(loaded.deliveries)
     if output is Format.JSON:
         print(json.dumps(found, indent=1))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from pipeline.secret import Secret
 
@@ -118,3 +118,39 @@ class DefectDojo(_Named):
 
 
 Destination = Syslog | Search | Splunk | Webhook | DefectDojo
+
+
+def described(destination: Destination) -> str:
+    """Where it goes, and in whose words; nothing of it is secret."""
+    match destination:
+        case Syslog(transport=transport, server=server, port=port, form=form):
+            return f"{destination.name}: syslog by {transport} to {server} port {port}, as {form}"
+        case DefectDojo(web=web):
+            return f"{destination.name}: defectdojo at {_place(web)}"
+        case Search(web=web, form=form):
+            return f"{destination.name}: elasticsearch or opensearch at {_place(web)}, as {form}"
+        case Splunk(web=web, form=form):
+            return f"{destination.name}: splunk at {_place(web)}, as {form}"
+        case Webhook(web=web, form=form):
+            return f"{destination.name}: webhook at {_place(web)}, as {form}"
+        case _:
+            assert_never(destination)
+
+
+def _place(web: Web) -> str:
+    return f"{web.host} port {web.port}" + ("" if web.tls else ", in the clear")
+
+
+def secrets_of(destination: Destination) -> tuple[Secret, ...]:
+    """What has to be there for it."""
+    match destination:
+        case Syslog():
+            return ()
+        case Search(password=password, api_key=key):
+            return tuple(secret for secret in (password, key) if secret is not None)
+        case Webhook(secret=secret, token=token):
+            return (secret, token) if token is not None else (secret,)
+        case Splunk(token=token) | DefectDojo(token=token):
+            return (token,)
+        case _:
+            assert_never(destination)

@@ -175,6 +175,21 @@ def test_two_processes_do_not_deliver_from_one_workspace_at_once(
 
 def test_plain_http_is_allowed_where_it_is_meant(portproof: Portproof, tmp_path: Path) -> None:
     path = engage(tmp_path, ["127.0.0.1"], [80])
-    line = "{name: a, to: splunk, url: 'http://192.0.2.1', plain: true, token: {env: X}}"
+    line = "{name: a, to: splunk, url: 'http://192.0.2.1', plain: true, token: {env: NO_SUCH}}"
     path.write_text(f"{path.read_text()}deliveries: [{line}]\n")
-    assert portproof("check", path).code == 0
+    said = portproof("check", path)
+    assert said.code == 0
+    told = "delivery    a: splunk at 192.0.2.1 port 80, in the clear, as ecs"
+    assert f"{told}; the variable NO_SUCH is not set" in said.out
+
+
+def test_check_tells_where_findings_will_go(portproof: Portproof, tmp_path: Path) -> None:
+    path = engage(tmp_path, ["127.0.0.1"], [80])
+    (tmp_path / "token").write_text(SECRET)
+    path.write_text(path.read_text() + DELIVERIES.format(port=8088, syslog=514))
+    said = portproof("check", path, "--format", "json")
+    assert [line.partition(":")[0] for line in said.json["deliveries"]] == [
+        *("siem", "hook", "splunk", "dojo")
+    ]
+    assert said.json["deliveries"][0] == "siem: syslog by udp to 127.0.0.1 port 514, as cef"
+    assert SECRET not in said.out

@@ -1,6 +1,6 @@
 """Stand between portproof and one tool, so that the tool never outlives portproof.
 
-Run as ``python -I -S _shim.py LIFE STATUS ORDER PROGRAM ARGUMENT…`` by ``process.py``, as the
+Run as ``python -I -S _shim.py LIFE STATUS ORDER PROGRAM ARGUMENT…`` by ``process/``, as the
 leader of a new session. ``LIFE`` is the read end of a pipe whose write end only the parent has: a
 byte in it is the number of a signal to pass on to the tool's process group, and its end means that
 the parent is gone, ``kill -9`` included; then the tool is stopped. (``PR_SET_PDEATHSIG`` is no

@@ -2,7 +2,7 @@
 
 A :class:`Target` is an address, and :class:`Targets` a set of addresses, that the scope of an
 engagement has admitted. Both can be made by a :class:`Scope` only, and everything that sends a
-packet takes nothing else: command lines (``process.py``) and sockets (``wire/``). *Out* always
+packet takes nothing else: command lines (``process/``) and sockets (``wire/``). *Out* always
 wins over *in*, whatever the order in which they were named.
 
 What others scanned is on record only: its scope names addresses so that tables and reports can be
@@ -54,7 +54,7 @@ class Targets:
     """A set of admitted addresses. Any part of it is admitted, too.
 
     Those ``on_record_only`` were asked by others: no single :class:`Target` comes out of them, and
-    ``process.py`` refuses them.
+    ``process/`` refuses them.
     """
 
     __slots__ = ("_addresses", "_on_record_only")

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 CORE = ("addresses", "ports", "scope", "model", "errors", "plan", "decide")
 EDGE = ("cli", "engine")
 DOORS = (
-    *("pipeline.process", "pipeline._shim", "pipeline.wire"),
+    *(f"pipeline.process.{room}" for room in ("asking", "child", "signing", "units")),
+    *("pipeline._shim", "pipeline.wire"),
     *("pipeline.notices.sending", "pipeline.deliveries.sending"),
     "pipeline.netbox.session",
 )
@@ -224,7 +225,7 @@ def test_the_linter_knows_every_way_out_that_the_test_below_knows() -> None:
     assert missed == set()
 
 
-@pytest.mark.parametrize("door", ["pipeline/process.py", "pipeline/wire/datagrams.py"])
+@pytest.mark.parametrize("door", ["pipeline/process/child.py", "pipeline/wire/datagrams.py"])
 def test_the_doors_themselves_may_do_what_they_are_for(door: str) -> None:
     assert refused("import subprocess\nimport socket\n", door) == set()
 
@@ -242,6 +243,13 @@ CONNECTING = re.compile(
     r"create_subprocess_(exec|shell)|subprocess_(exec|shell)|open_(unix_)?connection"
     r"|create_(unix_)?connection|create_datagram_endpoint|start_(unix_)?server|sock_connect"
 )
+
+
+def test_the_rooms_of_the_door_of_processes_are_entered_through_it() -> None:
+    for name, tree in modules("pipeline", "stages").items():
+        if name != "pipeline.process" and not name.startswith("pipeline.process."):
+            rooms = {found for found in ours(tree) if found.startswith("pipeline.process.")}
+            assert rooms == set(), name
 
 
 def test_nobody_but_the_doors_knows_another_way_out() -> None:

@@ -75,7 +75,7 @@ def in_a_mount_namespace(*arguments: str, output: Path) -> str:
     child = os.posix_spawn(
         unshare,
         [unshare, "--mount", *user, sys.executable, "-c", ON_A_SMALL_DISK, *arguments],
-        {**os.environ, "PYTHONPATH": str(Path(process.__file__).parent.parent)},
+        {**os.environ, "PYTHONPATH": str(Path(process.__file__).parents[2])},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 1, str(file), os.O_WRONLY | os.O_CREAT, 0o600),
             (os.POSIX_SPAWN_OPEN, 2, str(complaint), os.O_WRONLY | os.O_CREAT, 0o600),

@@ -260,7 +260,7 @@ def test_kill_9_of_the_parent_leaves_nobody_behind_and_holds_the_lock_until_then
     held = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     rival = os.open(tmp_path / "lock", os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
-    root = str(Path(process.__file__).parent.parent)
+    root = str(Path(process.__file__).parents[2])
     os.set_inheritable(held, True)
     parent = os.posix_spawn(
         sys.executable,

@@ -34,7 +34,7 @@ def file_scans(store: Store, run: RunRecord, files: Iterable[Path]) -> tuple[Sca
 
 def put_on_record(trail: Trail, filed: Iterable[ScanFile]) -> None:
     """Say in the record of a run which files were put beside it."""
-    trail.add(EVENT, {"scans": {file.name: file.sha256 for file in filed}})
+    trail.add("scans", {"scans": {file.name: file.sha256 for file in filed}})
 
 
 def file_scans_of_engagement(

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipeline.model import Change, ChangeKind
 from pipeline.render.document import Deviations, RunDocument
-from pipeline.render.language import Phrases
+from pipeline.render.language import Phrases, figure, word
 from pipeline.render.text import visible
 from pipeline.render.words import CHANGES
 
@@ -42,11 +42,11 @@ def deviation_lines(document: RunDocument) -> Iterator[str]:
 def deviation_text(change: Change) -> str:
     """``192.0.2.7:22/tcp closed: expected; refused``."""
     what = DEVIATIONS.get(change.kind, CHANGES[change.kind])
-    return f"{change.endpoint} {change.kind}: {what}"
+    return f"{change.endpoint} {word(change.kind)}: {what}"
 
 
 def deviation_count(deviations: Deviations) -> str:
     """``expected.yml: 2 opened, 1 closed``, the most pressing first."""
     found = Counter(change.kind for change in deviations.changes)
-    counts = ", ".join(f"{found[kind]:,} {kind}" for kind in CHANGES if found[kind])
+    counts = ", ".join(f"{figure(found[kind])} {word(kind)}" for kind in CHANGES if found[kind])
     return f"{visible(deviations.file, 80)}: {counts}"

@@ -20,7 +20,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pipeline.errors import Error
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.outline import outline
+from pipeline.render.language import language, say, speaking
+from pipeline.render.outlining import outline
 from pipeline.render.text import typed_parts, visible
 from pipeline.resources import folder
 
@@ -41,7 +42,8 @@ def render_docx(document: RunDocument, *, template: Path | None = None) -> bytes
     try:
         content = plain_template() if template is None else template.read_bytes()
         filled = docxtpl.DocxTemplate(io.BytesIO(content))
-        filled.render({"told": told}, _environment(), autoescape=True)
+        with speaking(language(document.branding.language)):
+            filled.render({"told": told, "say": say}, _environment(), autoescape=True)
         properties = filled.core_properties
         properties.title, properties.author = told.title, f"portproof {told.portproof}"
         properties.last_modified_by, properties.revision = "", 1

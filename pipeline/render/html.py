@@ -32,13 +32,13 @@ from pipeline.render.method import methods_used
 from pipeline.render.own import FAILURES, PAGE, PREFIX, failure, own_environment
 from pipeline.render.pictured import pictures_of
 from pipeline.render.risks import assumed_sentence, risk_counts, risk_entries
-from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.summary import summarise
 from pipeline.render.templating import environment
 from pipeline.render.text import counted
 from pipeline.render.trends import HEIGHT, WIDTH, line, stays_told
 from pipeline.render.variants import VARIANTS, Variant, at_most, shown
 from pipeline.render.words import DISPUTED_VERDICTS, NAMES
+from pipeline.render.would_change import WOULD_CHANGE
 from pipeline.resources import read_text
 
 _STYLES: Final = ("report.css", "pictures.css", "inventory.css")

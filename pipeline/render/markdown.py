@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.render.document import RunDocument
-from pipeline.render.outline import EntryTold, Outline, RiskTold, outline
+from pipeline.render.language import Language, language, say, speaking
+from pipeline.render.outline import EntryTold, Outline, RiskTold
+from pipeline.render.outlining import outline
 
 _SPECIAL: Final = re.compile(
     r"[\\`*_{}\[\]<>#!|~$&^@]|:(?=//)|(?<=www)\.", re.IGNORECASE | re.ASCII
@@ -24,10 +26,14 @@ _AT_START: Final = re.compile(r"^(\d*)([-+=.)])")
 """What makes a list or a heading of a line."""
 
 
-def render_markdown(document: RunDocument) -> str:
-    """The report in short. Same document, same text."""
-    told = outline(document)
-    return "\n".join(_lines(told)).rstrip("\n") + "\n"
+def render_markdown(document: RunDocument, *, spoken_in: Language | None = None) -> str:
+    """The report in short, in ``spoken_in`` or else that of the branding.
+
+    Same document, same text.
+    """
+    spoken = spoken_in or language(document.branding.language)
+    with speaking(spoken):
+        return "\n".join(_lines(outline(document, spoken_in=spoken))).rstrip("\n") + "\n"
 
 
 def escaped(text: str) -> str:
@@ -46,7 +52,10 @@ def _lines(told: Outline) -> Iterator[str]:
     yield from _changes(told)
     if told.findings_told:
         yield from _method(told)
-    yield from (f"Written by portproof {escaped(told.portproof)}. All times are UTC.", "")
+    written = say(
+        "Written by portproof {version}. All times are UTC.", version=escaped(told.portproof)
+    )
+    yield from (written, "")
 
 
 def _pairs(pairs: tuple[tuple[str, str], ...]) -> Iterator[str]:
@@ -67,14 +76,14 @@ def _table(heading: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterato
 
 
 def _summary(told: Outline) -> Iterator[str]:
-    yield from ("## Summary", "")
+    yield from (f"## {say('Summary')}", "")
     if told.notice:
         yield from (f"**{escaped(told.notice)}**", "")
     yield from _paragraphs(told.summary)
-    yield from _table(("figure", "what", "remark"), iter(told.figures))
+    yield from _table((say("figure"), say("what"), say("remark")), iter(told.figures))
     if told.severities:
-        yield from _table(("severity", "open endpoints"), iter(told.severities))
-    yield from ("### What to do first", "")
+        yield from _table((say("severity"), say("open endpoints")), iter(told.severities))
+    yield from (f"### {say('What to do first')}", "")
     for step in told.first:
         where = f" {escaped(step.where)}" if step.where else ""
         yield f"- {escaped(step.text)}{where}"
@@ -82,19 +91,19 @@ def _summary(told: Outline) -> Iterator[str]:
 
 
 def _missing(told: Outline) -> Iterator[str]:
-    yield from ("## What was not covered", "", escaped(told.missing), "")
+    yield from (f"## {say('What was not covered')}", "", escaped(told.missing), "")
     if told.gaps:
         rows = ((gap.what, gap.amount, gap.why) for gap in told.gaps)
-        yield from _table(("what", "how much", "why"), rows)
+        yield from _table((say("what"), say("how much"), say("why")), rows)
     yield from _paragraphs(told.beyond)
     if told.doubted:
-        yield from ("### Hosts that could not be believed", "")
+        yield from (f"### {say('Hosts that could not be believed')}", "")
         yield from _pairs(told.doubted)
 
 
 def _risks(told: Outline) -> Iterator[str]:
     if told.risks or told.risks_note:
-        yield from ("## Risks", "")
+        yield from (f"## {say('Risks')}", "")
     if told.risks_note:
         yield from (escaped(told.risks_note), "")
     for risk in told.risks:
@@ -111,9 +120,9 @@ def _risk(risk: RiskTold) -> Iterator[str]:
 
 
 def _findings(told: Outline) -> Iterator[str]:
-    yield from ("## Findings", "")
+    yield from (f"## {say('Findings')}", "")
     if not told.groups:
-        yield from ("No endpoint has a verdict.", "")
+        yield from (say("No endpoint has a verdict."), "")
     for group in told.groups:
         yield from (f"### {group.verdict} ({group.count})", "", group.meaning, "")
         for entry in group.entries:
@@ -133,7 +142,7 @@ def _entry(entry: EntryTold) -> Iterator[str]:
 
 
 def _changes(told: Outline) -> Iterator[str]:
-    yield from ("## Changes", "")
+    yield from (f"## {say('Changes')}", "")
     yield from _paragraphs(told.changed)
     for change in told.changes:
         yield from (f"### {change.kind} ({change.count})", "", change.meaning, "")
@@ -142,13 +151,19 @@ def _changes(told: Outline) -> Iterator[str]:
 
 
 def _method(told: Outline) -> Iterator[str]:
-    yield from ("## Method and limits", "")
+    yield from (f"## {say('Method and limits')}", "")
     yield from _pairs(told.method)
     if told.methods:
         rows = ((m.name, m.settled, m.failed, m.unfinished, m.endpoints) for m in told.methods)
-        heading = ("method", "tasks settled", "failed", "not finished", "endpoints asked")
+        heading = (
+            say("method"),
+            say("tasks settled"),
+            say("failed"),
+            say("not finished"),
+            say("endpoints asked"),
+        )
         yield from _table(heading, rows)
     yield from _paragraphs(told.completeness)
     if told.events:
-        yield from ("### Events", "")
-        yield from _table(("time (UTC)", "event"), iter(told.events))
+        yield from (f"### {say('Events')}", "")
+        yield from _table((say("time (UTC)"), say("event")), iter(told.events))

@@ -23,16 +23,18 @@ from pipeline.engagement.artefacts import our_signatures
 from pipeline.render.catalogue import Messages, read_catalogue
 from pipeline.render.checklist import Standing
 from pipeline.render.language import Phrases
-from pipeline.render.story import WOULD_CHANGE
 from pipeline.render.words import FIELDS, NAMES, RECORDED
+from pipeline.render.would_change import WOULD_CHANGE
 from pipeline.resources import folder
 
 SCRIPT_TEXT: Final = re.compile(r'said\("((?:[^"\\]|\\.)*)"')
 """A fixed text in a script."""
 _HERE: Final = Path(__file__).parent
-_FOLDERS: Final = ("report",)
+_FOLDERS: Final = ("report", "print", "docx")
 """Folders of templates that speak every language."""
-_FORMS: Final = ("pipeline.render.html",)
+_DOCX: Final = re.compile(r"\{%(?:p|tr)\b")
+"""How docxtpl marks what takes its paragraph or its row with it."""
+_FORMS: Final = tuple(f"pipeline.render.{name}" for name in ("html", "markdown", "pdf", "docx"))
 """Modules of the forms of a report that speak every language."""
 _SAYING: Final = {"say": 0, "_said": 0, "say_many": 1, "forms": 0, "counted": 1}
 """Functions that say something, and which of their arguments is the text."""
@@ -47,8 +49,8 @@ def messages() -> dict[str, str]:
         found |= _of_module(tree)
     for name in _FOLDERS:
         for path in sorted((folder("templates") / name).rglob("*")):
-            if path.suffix == ".j2":
-                found |= _of_template(path.read_text(encoding="utf-8"))
+            if path.suffix in (".j2", ".xml"):
+                found |= _of_template(_DOCX.sub("{%", path.read_text(encoding="utf-8")))
             elif path.suffix == ".js":
                 script = path.read_text(encoding="utf-8")
                 found |= dict.fromkeys(SCRIPT_TEXT.findall(script), "")

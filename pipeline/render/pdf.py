@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.outline import outline
+from pipeline.render.language import Language, language, say, speaking
+from pipeline.render.outlining import outline
 from pipeline.render.pictured import pictures_of
 from pipeline.render.text import iso, typed_parts, visible
 from pipeline.resources import folder, read_text
@@ -37,8 +38,8 @@ def on_paper(html: str, picture: str | None = None) -> bytes:
     return made
 
 
-def printed(document: RunDocument) -> str:
-    """The page before it becomes a PDF."""
+def printed(document: RunDocument, *, spoken_in: Language | None = None) -> str:
+    """The page before it becomes a PDF, in ``spoken_in`` or else the language of the branding."""
     template = _environment().get_template("report.html.j2")
     brand = document.branding
     style = Markup(read_text("templates", "print/print.css"))  # noqa: S704 -- our own file
@@ -46,15 +47,17 @@ def printed(document: RunDocument) -> str:
         # The colour of links was held against white paper when the engagement was read.
         style += Markup("\n:root {{ --accent: {}; }}").format(brand.link)
     when = iso(document.started)[:19] + "Z"
-    return template.render(
-        told=outline(document),
-        pictures=pictures_of(document),
-        risks_judged=bool(document.risk_policy),
-        trends=document.trends,
-        brand=brand,
-        style=style,
-        when=when,
-    )
+    spoken = spoken_in or language(brand.language)
+    with speaking(spoken):
+        return template.render(
+            told=outline(document, spoken_in=spoken),
+            pictures=pictures_of(document),
+            risks_judged=bool(document.risk_policy),
+            trends=document.trends,
+            brand=brand,
+            style=style,
+            when=when,
+        )
 
 
 def _fetcher(weasyprint: Any, picture: str | None) -> Any:
@@ -80,6 +83,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["typed"] = _typed
+    made.globals["say"] = say
     return made
 
 

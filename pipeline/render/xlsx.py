@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.outline import Outline, outline
+from pipeline.render.language import ENGLISH
+from pipeline.render.outline import Outline
+from pipeline.render.outlining import outline
 from pipeline.render.tables import Table, tables
 
 ROWS: Final = 1_048_575
@@ -32,7 +34,7 @@ def render_xlsx(document: RunDocument) -> bytes:
     """The workbook. Same document, same bytes. Raises :class:`Error` without XlsxWriter."""
     out = io.BytesIO()
     book = needed("xlsx").Workbook(out, {"in_memory": True, **_AS_TEXT})
-    told = outline(document)
+    told = outline(document, spoken_in=ENGLISH)
     book.set_properties(
         {
             "title": told.title,

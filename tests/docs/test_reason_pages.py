@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.model import VerdictKind
-from pipeline.render.story import HEADINGS, WOULD_CHANGE, Part
+from pipeline.render.story import HEADINGS, Part
+from pipeline.render.would_change import WOULD_CHANGE
 from tests.docs.pages import DOCS, blocks, headings, name_of, rows, text_of
 
 FOLDER = DOCS / "reasons"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import Environment, nodes
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.render.branding import Branding
 from pipeline.render.catalogue import CatalogueError, read_catalogue
@@ -23,7 +23,9 @@ from pipeline.render.language import (
     say_many,
     speaking,
 )
+from pipeline.render.markdown import render_markdown
 from pipeline.render.messages import catalogue, messages
+from pipeline.render.pdf import printed
 from pipeline.render.templating import environment
 from pipeline.render.text import counted, day, later
 from pipeline.render.words import FIELDS, RECORDED
@@ -90,10 +92,47 @@ def test_every_fixed_text_of_a_page_is_said_in_its_language(name: str) -> None:
     assert forgotten(html, NAMES | own_words(document)) == []
 
 
+def quoted_words(document: RunDocument) -> set[str]:
+    """The words of what the record and the rules of risk say, which stay as they are."""
+    told = (
+        *(risk.why for f in document.findings for risk in f.risks),
+        *(text for f in document.findings for risk in f.risks for text in risk.remediation),
+        *(f"{risk.title} {risk.rule}" for f in document.findings for risk in f.risks),
+        *(text for f in document.findings for risk in f.risks for text in risk.remarks),
+        *(f"{event.kind} {event.text}" for event in document.events),
+        *(f"{gap.what} {gap.why}" for gap in document.gaps),
+        *(hole.reason for _, hole in document.holes),
+        *(document.comparison.differences if document.comparison else ()),
+        *(" ".join(f.names) for f in document.findings),
+        *(o for f in document.findings if f.verdict.service for _, o in f.verdict.service.scripts),
+        *(
+            side.service.label
+            for change in (document.comparison.changes if document.comparison else ())
+            for side in (change.before, change.after)
+            if side and side.service
+        ),
+        *(f"{f.verdict.reason} {o.method}" for f in document.findings for o in f.observations),
+    )
+    return set(re.findall(r"[A-Za-z]{2,}", " ".join(told)))
+
+
+def test_every_fixed_text_of_the_other_forms_is_said_in_their_language() -> None:
+    document = RUNS["a run"]()
+    known = NAMES | own_words(document) | quoted_words(document)
+    known |= {"CIS", "Controls", "NIST", "SP", "SC", "CWE", "nServer"}  # cited, or after an escape
+    known |= {"Rate", "Concurrency"}
+    page = printed(document, spoken_in=PSEUDO)
+    text = render_markdown(document, spoken_in=PSEUDO)
+    assert '<html lang="ru">' in page
+    assert forgotten(page, known) == []
+    assert forgotten("".join(f"<p>{escape(line)}</p>" for line in text.splitlines()), known) == []
+
+
 @pytest.mark.parametrize(
     "path",
-    sorted((folder("templates") / "report").rglob("*.j2")),
-    ids=lambda path: str(path.stem),
+    sorted((folder("templates") / "report").rglob("*.j2"))
+    + sorted((folder("templates") / "print").glob("*.j2")),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_no_template_of_the_report_says_anything_by_itself(path: Path) -> None:
     tree = Environment().parse(path.read_text(encoding="utf-8"))

@@ -29,7 +29,6 @@ from pipeline.ports import PortSet
 from pipeline.render.document import Finding
 from pipeline.render.story import (
     HEADINGS,
-    WOULD_CHANGE,
     Part,
     Story,
     since,
@@ -38,6 +37,7 @@ from pipeline.render.story import (
     story_json,
     story_text,
 )
+from pipeline.render.would_change import WOULD_CHANGE
 from tests.render import documents
 from tests.render.documents import START, seen
 

@@ -76,7 +76,7 @@ def test_markdown_is_made_of_nothing_but_what_we_put_there(document: RunDocument
 def test_a_text_in_markdown_is_read_as_it_is(text: str) -> None:
     shown = visible(text.strip())
     read = READER.renderInline(f"x {escaped(shown)}")
-    assert unescape(read) == f"x {shown}".rstrip()
+    assert unescape(read).rstrip() == f"x {shown}".rstrip()
 
 
 def test_markdown_without_escaping_would_be_seen() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.render.document import RunDocument
 from pipeline.render.html import render_html
 from pipeline.render.markdown import render_markdown
-from pipeline.render.outline import outline
+from pipeline.render.outlining import outline
 from pipeline.render.pdf import printed
 from pipeline.render.variants import FEW, Variant
 from tests.render import documents

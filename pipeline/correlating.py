@@ -57,11 +57,16 @@ def file_scans_of_engagement(
             tell(f"{file.name} of {file.scanner}: {file.findings:,} findings about this run")
 
 
+def matching(pattern: str, folder: Path) -> set[Path]:
+    """The files beside an engagement that a pattern means now."""
+    names = glob.glob(pattern, root_dir=folder, recursive=True)
+    return {folder / name for name in names if (folder / name).is_file()}
+
+
 def _found(patterns: tuple[str, ...], folder: Path, tell: Callable[[str], None]) -> Iterator[Path]:
     seen: set[Path] = set()
     for pattern in patterns:
-        names = glob.glob(pattern, root_dir=folder, recursive=True)
-        files = {folder / name for name in names if (folder / name).is_file()}
+        files = matching(pattern, folder)
         if not files:
             tell(f"no file matches {pattern}")
         yield from files - seen

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import wire
 from pipeline.budget import Budget, Lease, sending_time
+from pipeline.correlating import matching
 from pipeline.decide import udp_tasks
 from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.decide.third_parties import RangeFile, told
@@ -132,6 +133,10 @@ def preview(
             for s in plan.assets
         ],
         "deliveries": [],
+        "vulnerabilities": {
+            pattern: len(matching(pattern, Path(plan.engagement_file).parent))
+            for pattern in plan.vulnerabilities
+        },
         "stopped": stopped,
         "lead": lead,
         "windows": _windows(plan, discovery, now, lead) if plan.windows else None,
@@ -314,6 +319,8 @@ def preview_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"assets      {visible(source['name'], 80)} ({source['kind']}): {size}{note}"
     for each in found["deliveries"]:
         yield f"delivery    {visible(each, 300)}"
+    for pattern, files in found["vulnerabilities"].items():
+        yield f"scans       {visible(pattern, 200)}: {counted(files, 'file')} now"
     for name, value in found["permits"].items():
         yield f"permitted   {name.removeprefix('permitted ')}: {value}"
     for file in found["third_parties"]["files"]:

@@ -91,6 +91,9 @@ def test_what_the_engagement_names_is_put_beside_each_run_and_costs_none(
     (path.parent / "scans" / "deep").mkdir(parents=True)
     as_of((service.address, service.port), "shop.nessus", path.parent / "scans" / "deep")
     (path.parent / "scans" / "notes.txt").write_text("call Jane")
+    checked = portproof("check", path).out
+    assert "scans       scans/**/*: 2 files now" in checked
+    assert "scans       none/*.nessus: 0 files now" in checked
     ran = portproof("run", path)
     assert ran.code in (0, 1), ran.err
     assert "shop.nessus of Nessus: 3 findings about this run" in ran.err

@@ -13,7 +13,10 @@ from pipeline.cli.options import Format, Here, OutputFormat, RunReference, exist
 
 if TYPE_CHECKING:
     from pipeline.netbox.services import Planned
+    from pipeline.netbox.session import Netbox
     from pipeline.netbox.settings import NetboxSettings
+    from pipeline.store.records import RunRecord
+    from pipeline.store.runs import Store
 
 netbox = typer.Typer(
     name="netbox",
@@ -75,14 +78,15 @@ def _pushed(
     from pipeline.assembly import assemble
     from pipeline.netbox.services import planned, version_of
     from pipeline.netbox.session import Netbox
-    from pipeline.netbox.writing import write
     from pipeline.secret import Secret
     from pipeline.store.runs import Store
+    from pipeline.workspace import Workspace
 
     with Store(existing_database(workspace)) as store:
         record = store.run(run)
         record.require_evidence()
         document = assemble(store, record)
+    place = Workspace(workspace.absolute())
     settings = _settings(Path(record.plan.engagement_file))
     if token_env:
         settings = replace(settings, token=Secret(env=token_env))
@@ -95,8 +99,28 @@ def _pushed(
         version,
     )
     if apply:
-        write(there, steps)
+        with Store(place.database) as store:
+            _applied(store, record, place.run_folder(record.id), there, steps)
     return steps, settings.name
+
+
+def _applied(
+    store: Store, run: RunRecord, folder: Path, there: Netbox, steps: tuple[Planned, ...]
+) -> None:
+    """Write, and put on the record of the run what was to be written, before it is."""
+    import contextlib
+
+    from pipeline.audit.chain import RECORD
+    from pipeline.cli.recording import recording, seal_again
+    from pipeline.netbox.writing import write
+
+    with contextlib.ExitStack() as closing:
+        if (folder / RECORD).exists():
+            trail = closing.enter_context(recording(run, store, folder, again="pushed"))
+            sent = Counter(str(step.step) for step in steps if step.writes)
+            trail.add("netbox", {"netbox": there.name, "services": dict(sorted(sent.items()))})
+            closing.callback(seal_again, run, store, folder, trail)
+        write(there, steps)
 
 
 def _settings(engagement: Path) -> NetboxSettings:

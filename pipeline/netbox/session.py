@@ -45,6 +45,11 @@ class Netbox:
         self._package = _package()
         self._session = _session(settings, clock, writes=writes)
 
+    @property
+    def name(self) -> str:
+        """The host that is asked."""
+        return self._settings.name
+
     def listed(self, kind: str, filters: Mapping[str, object]) -> Iterator[Row]:
         """All objects of a kind (``ipam/prefixes``), page by page, as they are written."""
         try:

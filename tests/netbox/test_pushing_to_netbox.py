@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.recording import recording, seal_again
 from pipeline.decide import reasons
 from pipeline.errors import Error
+from pipeline.files import make_private_folder
 from pipeline.model import ChangeKind, Service
 from pipeline.netbox.services import GONE, OPEN, TAG, Planned, Step, planned, version_of
 from pipeline.netbox.session import Netbox
@@ -20,6 +22,7 @@ from pipeline.netbox.settings import NetboxSettings
 from pipeline.netbox.writing import write
 from pipeline.render.document import Comparison, RunDocument
 from pipeline.secret import Secret
+from pipeline.workspace import Workspace
 from tests.cli.conftest import portproof as portproof
 from tests.cli.ground import Said, engage
 from tests.cli.past import file_run, found, past
@@ -186,7 +189,11 @@ def test_the_command_says_what_it_would_write_and_writes_it_when_told(
     (tmp_path / "token").write_text("may only read")
     with past(tmp_path) as store:
         plan = replace(PLAN, engagement_file=str(path))
-        file_run(store, "one", [found("192.0.2.7:443")], plan=plan)
+        run = file_run(store, "one", [found("192.0.2.7:443")], plan=plan)
+        folder = Workspace(tmp_path).run_folder("one")
+        make_private_folder(folder)
+        with recording(run, store, folder) as trail:
+            seal_again(run, store, folder, trail)
     there = objects()
     there["ipam/ip-addresses"] = [
         address(1, "192.0.2.7/24", assigned_object=on("device", 7, "shop"))
@@ -209,3 +216,7 @@ def test_the_command_says_what_it_would_write_and_writes_it_when_told(
         (row,) = netbox.objects["ipam/services"]
         assert row["ports"] == [443]
         assert "1 same" in portproof(*here).out
+    shown = portproof("audit", "show", "last", "--workspace", tmp_path).out
+    (line,) = (line for line in shown.splitlines() if "netbox" in line and "services" in line)
+    assert line.endswith('"create": 1}')
+    assert portproof("audit", "verify", "last", "--workspace", tmp_path).code == 0

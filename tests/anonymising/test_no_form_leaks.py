@@ -10,18 +10,23 @@ from dataclasses import replace
 import pypdf
 import pytest
 
+from pipeline.addresses import AddressSet
 from pipeline.anonymising import RULE, Pseudonyms, Shipped, anonymised
 from pipeline.anonymising.harmless import LEFT_OUT, sentence_of, version_of
 from pipeline.cli.forms import known_forms
+from pipeline.decide.compare import differences
+from pipeline.decide.completeness import sample_bound, two_passes
 from pipeline.decide.risk_rules import Condition, RiskPolicy
 from pipeline.engagement.policies import our_policy
-from pipeline.model import Service
+from pipeline.model import Method, Service
+from pipeline.ports import PortSet
 from pipeline.render.branding import Branding
 from pipeline.render.checklist import checklist
 from pipeline.render.document import RunDocument
 from pipeline.render.document_json import render_json
 from pipeline.render.story import stories
 from tests.anonymising.planting import ADDRESSES, Planter, marks
+from tests.decide.making import PLAN
 from tests.render import documents
 from tests.render.judged import judged
 
@@ -133,3 +138,31 @@ def test_a_rule_of_the_engagement_and_a_product_that_nobody_else_runs_are_left_o
         assert finding.risks[0].title == title
         assert finding.verdict.service is not None
         assert finding.verdict.service.label == "other 3.1"
+
+
+def test_the_sentences_that_a_run_is_told_in_are_known_and_not_left_out() -> None:
+    policy = replace(
+        PLAN.policy,
+        ports=PortSet.of((1, 2)),
+        vantage="acme",
+        methods=(Method.NMAP_CONNECT,),
+        ceilings=replace(PLAN.policy.ceilings, rate=1234),
+    )
+    other = replace(
+        PLAN,
+        policy=policy,
+        profile="acme",
+        tools=(("nmap", "acme"),),
+        excluded=AddressSet.parse(["192.0.2.1"]),
+    )
+    said = [
+        *differences(PLAN, other),
+        *(sample_bound(*counts).sentence for counts in ((0, 0, 0), (0, 0, 9))),  # type: ignore[union-attr]
+        *(two_passes(*counts).sentence for counts in ((0, 0, 0), (9, 9, 3))),  # type: ignore[union-attr]
+        *(risk.remarks[0] for f in judged(documents.small()).findings for risk in f.risks[:1]
+          if risk.remarks),
+    ]  # fmt: skip
+    assert len(said) > 12
+    told = [sentence_of(text, lambda some: some) for text in said]
+    assert [text for text, now in zip(said, told, strict=True) if now == LEFT_OUT] == []
+    assert "acme" not in " ".join(told)

@@ -1,10 +1,4 @@
-"""Plan what is missing, start what is due, settle what came back, until nothing is due.
-
-Batches flow: while one is being corroborated the next is being discovered, and a rescan that is
-due in an hour holds nobody up. A task starts when its time has come, a lease of the rate budget
-covers what it sends, and a place is free for its tool. All of it happens inside windows: a task is
-started when it ends before the close, and what runs at the close is stopped and asked again.
-"""
+"""The loop: plan, start, attend, and keep the hours, until nothing is due."""
 
 from __future__ import annotations
 
@@ -17,38 +11,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pipeline.addresses import AddressSet
 from pipeline.budget import Budget, Lease
-from pipeline.decide.questions import verdicts
-from pipeline.decide.standing import as_of, network_of, standings
-from pipeline.decide.throttle import Senses, Sign
+from pipeline.decide.standing import network_of
+from pipeline.engine.bearing import Bearing
+from pipeline.engine.hours import Hours
+from pipeline.engine.settling import Settling
+from pipeline.engine.telling import Progress, count, describe
 from pipeline.errors import (
-    Incomplete,
     NotAdmitted,
     NotAuthorised,
-    OutsideWindow,
     Refused,
     ToolError,
 )
-from pipeline.executor import NOT_IN_SCOPE, Executor
+from pipeline.executor import Executor
 from pipeline.ledger import Ledger
 from pipeline.model import (
     Answer,
     Batch,
     Evidence,
-    Hole,
     Method,
     Purpose,
     StageName,
     Task,
     TaskRecord,
     TaskState,
-    VerdictKind,
 )
 from pipeline.plan import Policy
-from pipeline.render.text import minute, shortened
 from pipeline.store.database import disk_full
-from pipeline.windows import ALWAYS, STOPPING, Openings
+from pipeline.windows import ALWAYS, Openings
 
 SWEEPING_AT_ONCE: Final = 2
 HANDSHAKE_TASKS_AT_ONCE: Final = 32
@@ -56,12 +46,8 @@ PLAN_EVERY: Final = 3.0
 """Seconds between two plans of a batch while anything of it is running."""
 PLANNING_SHARE: Final = 10.0
 """While anything runs, planning a large batch takes no more than a tenth of the time."""
-RETRY_AFTER: Final = 5.0
-"""Seconds before a task that failed by itself is asked again."""
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks, while anything runs, at whether it still may."""
-BORNE_AFTER: Final = 10.0
-"""Seconds that a sweep has to last to show that its rate is borne: a burst may pass."""
 _TOO_LONG: Final = "it was stopped at the close of the window, and no window is long enough for it"
 _URGENCY: Final = {
     StageName.PROBE: 0,
@@ -72,34 +58,8 @@ _URGENCY: Final = {
 _BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.RESWEEP, Purpose.VOTE})
 """Purposes that take long or come late, and that nothing else waits for."""
 _WITHOUT_COMMAND: Final = frozenset({Method.HANDSHAKE, Method.DATAGRAM})
-_PLAIN: Final = frozenset({Purpose.SWEEP, Purpose.NAMED, Purpose.VERSION})
-_DISPUTED: Final = frozenset({VerdictKind.UNRESOLVED, VerdictKind.LIKELY, VerdictKind.TRANSIENT})
 
 Plan = Callable[[Evidence, Policy], Iterable[Task]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What the engine is doing, for people. Rates in packets per second, times as epoch seconds.
-
-    ``found``, ``confirmed`` and ``disputed`` count endpoints as of each batch's last planning;
-    ``seconds_left`` is extrapolated from the batches that are done, ``None`` before the first.
-    ``paused_until`` is when the next window opens, while the run waits for it.
-    """
-
-    batches: int
-    batches_done: int
-    tasks_done: int
-    tasks_waiting: int
-    running: tuple[str, ...]
-    waiting_until: float | None
-    leased: float
-    ceiling: float
-    found: int
-    confirmed: int
-    disputed: int
-    seconds_left: float | None
-    paused_until: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -149,17 +109,20 @@ class Engine:
         self._stages = stages
         self._folder = folder
         self._budget = budget
-        self._senses = Senses()
-        self._borne = not budget.starting
+        self._bearing = Bearing(budget, on_event, blocks_told)
+        self._settling = Settling(
+            ledger=ledger,
+            executor=executor,
+            policy=policy,
+            clock=clock,
+            on_event=on_event,
+            requeue=self._requeue,
+        )
         self._clock = clock
         self._permitted = permitted
         self._on_event = on_event
         self._on_progress = on_progress
-        self._openings = openings
-        self._reopened = reopened
-        self._waits = waits
-        self._paused_until: float | None = None
-        self._closed = False
+        self._hours = Hours(openings, reopened, on_event, waits=waits)
         self._too_late: set[int] = set()
         self._active: dict[int, _Active] = {}
         self._ahead: list[Batch] = []
@@ -170,8 +133,6 @@ class Engine:
         self._tally: dict[int, tuple[int, int, int]] = {}
         self._jobs: dict[asyncio.Task[None], TaskRecord] = {}
         self._draining = False
-        self._shy = AddressSet()
-        self._blocks_told = blocks_told
         self._stop_now = asyncio.Event()
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
@@ -230,38 +191,17 @@ class Engine:
     def _is_open(self) -> bool:
         """Keep the hours: stop what runs when the window closes, and go on in the next one."""
         now = self._clock()
-        openings = self._openings()
-        current = openings.now(now)
-        if current is None or now >= current[1] - STOPPING:
+        if not self._hours.is_open(now):
             if self._jobs or self._active:
-                self._pause(openings, now)
+                self._hours.pause(now)
+                self._stop_now.set()
             return False
-        if self._paused_until is not None:
-            self._reopened()
-            self._on_event("continued", "a window is open again")
-            self._paused_until = None
-            self._closed = False
+        if self._hours.go_on():
             self._stop_now = asyncio.Event()
             self._too_late.clear()
             for active in self._active.values():
                 self._spread(active, now)
         return True
-
-    def _pause(self, openings: Openings, now: float) -> None:
-        later = openings.after(now)
-        if not later:
-            raise OutsideWindow(
-                "no further window opens while the authorisation is valid: nothing more is sent",
-                hint="have windows added to the engagement, then go on with `portproof resume`",
-            )
-        self._closed = True
-        opens = f"the next one opens {minute(later[0][0])} UTC"
-        if not self._waits:
-            raise Incomplete(f"the window has closed; {opens}")
-        if self._paused_until is None:
-            self._on_event("paused", f"no window is open; {opens}")
-        self._paused_until = later[0][0]
-        self._stop_now.set()
 
     def _spread(self, active: _Active, now: float) -> None:
         """Looks that came due while nothing could be asked keep their distance in time."""
@@ -305,10 +245,8 @@ class Engine:
     def _plan_batch(self, active: _Active) -> None:
         active.dirty = False
         evidence = self._ledger.evidence(active.batch)
-        self._tally[active.batch.number] = _count(evidence)
-        if (sign := self._senses.of_canaries(standings(evidence))) is not Sign.GOOD:
-            self._heed(sign)
-        self._tell_of_blocks(evidence)
+        self._tally[active.batch.number] = count(evidence)
+        self._bearing.look_at(evidence)
         new = [task for plan in self._stages for task in plan(evidence, self._policy)]
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
@@ -322,18 +260,6 @@ class Engine:
             self._done += 1
             self._done_here += 1
             self._wake.set()
-
-    def _tell_of_blocks(self, evidence: Evidence) -> None:
-        """Say once of each network that it turns us away, or deceives us."""
-        new = standings(evidence).shy - self._shy
-        if new and self._blocks_told > float("-inf"):
-            before = standings(as_of(evidence, self._blocks_told)).shy
-            self._shy |= before
-            new -= before
-        if new:
-            self._shy |= new
-            text = f"canaries fell silent, or something answers for them, in {_some(new)}"
-            self._on_event("blocked", f"{text}: it is waited for, and then asked gently")
 
     def _start_due(self) -> None:
         now = self._clock()
@@ -351,7 +277,7 @@ class Engine:
             if lease is None:
                 continue
             seconds = self._executor.deadline(record.task, lease)
-            if self._openings().may_start(seconds, now):
+            if self._hours.may_start(seconds, now):
                 self._start(record, lease, seconds)
             else:
                 lease.never_used()
@@ -364,20 +290,9 @@ class Engine:
         )
         if task.pace and self._gently_asked(task):
             return False
-        if task.purpose is Purpose.SWEEP and self._waits_for_a_sweep(task):
+        if self._bearing.must_wait(task, (record.task for record in self._jobs.values())):
             return False
         return taken < (HANDSHAKE_TASKS_AT_ONCE if ours else self._policy.concurrency)
-
-    def _waits_for_a_sweep(self, task: Task) -> bool:
-        """True while a sweep runs of which the answer decides how fast this one may go.
-
-        In the slow start that is any, and one of the same hosts until such a sweep was borne.
-        """
-        running = (r.task for r in self._jobs.values() if r.task.purpose is Purpose.SWEEP)
-        if self._budget.starting:
-            return any(True for _ in running)
-        hosts = task.targets.addresses
-        return not self._borne and any(other.targets.addresses & hosts for other in running)
 
     def _gently_asked(self, task: Task) -> bool:
         """True while the network of a gentle task is being asked: two would be twice as fast."""
@@ -407,8 +322,7 @@ class Engine:
         active = self._active[task.batch]
         del active.waiting[record.number]
         active.running.add(record.number)
-        current = self._openings().now(self._clock())
-        fits = current is not None and self._clock() + seconds <= current[1]
+        fits = self._hours.fits(seconds, self._clock())
         job = asyncio.create_task(self._attend(record, attempt, lease, folder, fits=fits))
         self._jobs[job] = record
         job.add_done_callback(self._ended)
@@ -456,7 +370,7 @@ class Engine:
         except (NotAdmitted, NotAuthorised, ToolError) as error:
             answer = Answer(complete=False, problem=error.what)
             if isinstance(error, NotAdmitted | NotAuthorised):
-                self._settle_refused(record, attempt, error)
+                self._settling.refused(record, attempt, error)
                 return
         except asyncio.CancelledError:
             self._ledger.release(record.number, attempt, why="interrupted")
@@ -471,72 +385,15 @@ class Engine:
                 self._ledger.release(record.number, attempt, why="interrupted")
                 raise
         if not answer.complete and (self._draining or stop.is_set()):
-            if fits or not self._closed:
+            if fits or not self._hours.closed:
                 # Who stops us may have stopped the tool, too (a service manager signals everybody).
-                why = "the window closed" if self._closed else "interrupted"
+                why = "the window closed" if self._hours.closed else "interrupted"
                 if self._ledger.release(record.number, attempt, why=why) and not self._draining:
                     self._requeue(record)
                 return
             answer = Answer(complete=False, problem=_TOO_LONG)
-        sign = self._senses.of_answer(record.task, answer)
-        self._heed(sign)
-        if sign is not Sign.GOOD:
-            self._borne = False
-        elif record.task.purpose is Purpose.SWEEP and self._clock() - began >= BORNE_AFTER:
-            self._borne = True
-        self._settle(record, attempt, answer, folder)
-
-    def _heed(self, sign: Sign) -> None:
-        """Slow down after a bad sign, and go faster where all is well; both are put on record."""
-        if self._budget.heed(sign):
-            self._on_event("throttle", f"{sign}: {self._budget.share:.0%} of the rate from now on")
-
-    def _settle_refused(self, record: TaskRecord, attempt: int, error: Refused) -> None:
-        """The scope got narrower since this was planned: nothing was sent, and nobody knows."""
-        self._on_event("refused", f"task {record.number} was not sent: {error.what}")
-        self._ledger.settle(
-            record.number,
-            attempt,
-            observations=(),
-            holes=_whole(
-                record.task, NOT_IN_SCOPE if isinstance(error, NotAdmitted) else error.what
-            ),
-            outcome=error.what,
-            now=self._clock(),
-            failed=True,
-        )
-
-    def _settle(self, record: TaskRecord, attempt: int, answer: Answer, folder: Path) -> None:
-        if answer.foreign:
-            named = ", ".join(str(endpoint) for endpoint in answer.foreign[:3])
-            self._on_event(
-                "foreign",
-                f"task {record.number}: {record.task.method} reported {len(answer.foreign)} "
-                f"endpoint(s) that nobody asked about, dropped: {named}",
-            )
-        if not answer.complete and record.failures + 1 < self._policy.attempts:
-            self._on_event("retry", f"task {record.number} will be asked again: {answer.problem}")
-            not_before = self._clock() + RETRY_AFTER
-            if self._ledger.put_back(
-                record.number, attempt, why=answer.problem, not_before=not_before
-            ):
-                self._requeue(record)
-            return
-        holes: Iterable[Hole] = answer.holes
-        if not answer.complete:
-            self._on_event("failed", f"task {record.number} failed: {answer.problem}")
-            holes = _whole(record.task, answer.problem)
-        self._ledger.settle(
-            record.number,
-            attempt,
-            observations=answer.observations,
-            holes=holes,
-            refusals=answer.refusals if answer.complete else (),
-            evidence_sha256=self._executor.evidence_hash(record.task, folder),
-            outcome=answer.problem,
-            now=self._clock(),
-            failed=not answer.complete,
-        )
+        self._bearing.listen_to(record.task, answer, self._clock() - began)
+        self._settling.settle(record, attempt, answer, folder)
 
     def _requeue(self, record: TaskRecord) -> None:
         active = self._active[record.task.batch]
@@ -556,12 +413,8 @@ class Engine:
         change = self._budget.next_change()
         if change is not None:
             times.append(self._budget.seconds_until(change))
-        openings = self._openings()
-        current = openings.now(now)
-        changes = (
-            [current[1] - STOPPING] if current else [opens for opens, _ in openings.after(now)]
-        )
-        times += [change - now for change in changes[:1] if change > now]
+        if (change := self._hours.next_change(now)) is not None:
+            times.append(change - now)
         # Once a second at least: the clock, the authorisation and the scope are looked at again.
         seconds = max(0.01, min([*times, 1.0]))
         step = LOOK_EVERY if self._jobs else seconds
@@ -599,7 +452,7 @@ class Engine:
                 confirmed=sum(tally[1] for tally in self._tally.values()),
                 disputed=sum(tally[2] for tally in self._tally.values()),
                 seconds_left=self._seconds_left(now),
-                paused_until=self._paused_until,
+                paused_until=self._hours.paused_until,
             )
         )
 
@@ -610,41 +463,9 @@ class Engine:
         return each * (len(self._active) + len(self._ahead))
 
 
-def _count(evidence: Evidence) -> tuple[int, int, int]:
-    """Endpoints found, confirmed and disputed so far."""
-    decided = verdicts(evidence).values()
-    confirmed = sum(verdict.kind is VerdictKind.CONFIRMED for verdict in decided)
-    disputed = sum(verdict.kind in _DISPUTED for verdict in decided)
-    return len(decided), confirmed, disputed
-
-
-def _some(networks: AddressSet) -> str:
-    """The first three networks of a set."""
-    return shortened(networks.networks(), 3)
-
-
 def _leads(task: Task) -> bool:
     """True for what comes before everything else in a batch."""
     return task.purpose is Purpose.SWEEP or (task.purpose is Purpose.CANARY and task.round == 0)
-
-
-def describe(task: Task) -> str:
-    """What a task asks, in a few words."""
-    hosts, ports = task.targets.addresses.size, len(task.ports)
-    some = next(iter(task.targets.addresses.texts()))
-    more = "" if len(task.targets.addresses.ranges) == 1 else ", …"
-    which = f"port {task.ports}" if ports == 1 else f"{ports} ports"
-    again = f", round {task.round}" if task.round > 1 else ""
-    why = "" if task.purpose in _PLAIN else f", {task.purpose}"
-    return f"{which} of {hosts} host{'s' if hosts != 1 else ''} ({some}{more}){why}{again}"
-
-
-def _whole(task: Task, why: str) -> Iterable[Hole]:
-    # A sweep that failed is known by its state; one hole for each of its addresses would say no
-    # more and could be a million rows.
-    if task.purpose is Purpose.SWEEP:
-        return ()
-    return [Hole(address=a, ports=None, reason=why) for a in task.targets.addresses]
 
 
 @contextlib.contextmanager

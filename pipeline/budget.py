@@ -182,9 +182,12 @@ class Budget:
             return slow
         share = ceiling * self.share
         free = share - sum(lease.rate for lease in self._leases if lease.slowed)
+        least = share * LEAST_SHARE_SLOWED
         if demand.sweep and demand.packets > share:
+            # It keeps its rate for long, so it waits until small tasks have ended.
+            least = share / 2
             free -= share * (1 - SWEEP_SHARE)
-        return min(slow, free) if free >= min(slow, share * LEAST_SHARE_SLOWED) else 0.0
+        return min(slow, free) if free >= min(slow, least) else 0.0
 
     def _free_rate(self, total: float, demand: Demand) -> float:
         free = total - sum(lease.rate for lease in self._leases)

@@ -273,3 +273,18 @@ def test_after_a_bad_sign_all_that_runs_together_keeps_to_the_share() -> None:
         lease.give_back()
     clock.now += COOLING
     assert budget.lease(small[-1]) is not None
+
+
+def test_after_a_bad_sign_a_long_sweep_waits_for_most_of_the_share() -> None:
+    clock = Clock()
+    budget = Budget(Ceilings(rate=1000, rate_per_host=1000), clock)
+    budget.heed(Sign.LOSS)
+    small = budget.lease(Demand(hosts=HOSTS[0], packets=225, packets_to_a_host=225))
+    assert small is not None
+    sweep = Demand(hosts=HOSTS[2], packets=9000, packets_to_a_host=3000, sweep=True)
+    assert budget.lease(sweep) is None
+    small.give_back()
+    clock.now += COOLING
+    lease = budget.lease(sweep)
+    assert lease is not None
+    assert lease.rate == pytest.approx(1000 * MARGIN / 2 * SWEEP_SHARE)

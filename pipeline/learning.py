@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pipeline.addresses import AddressSet
 from pipeline.decide.tuning.counting import Counting
 from pipeline.decide.tuning.learned import Learned, Sources, learn
+from pipeline.decide.tuning.patience import LOOKING
 from pipeline.decide.tuning.proposal import Fired, Now, Past
 from pipeline.decide.tuning.shares import Share
 from pipeline.decide.tuning.steadiness import steadiness
-from pipeline.decide.tuning.tally import Settings, Tally
+from pipeline.decide.tuning.tally import Settings, Tally, same
 from pipeline.engagement import Engagement
 from pipeline.ledger import Ledger
 from pipeline.model import RunState
@@ -33,13 +34,21 @@ def learned(store: Store, engagement: Engagement, *, newest: int, now: float) ->
     tallies = tuple(tally_of(store, run) for run in counted)
     present = settings_now(engagement)
     order = [occasion.number for occasion in occasions(store, engagement.name)]
-    alike = {t.run for t in tallies if t.settings.watch_looks == present.watch_looks}
-    steady = steadiness(histories(store, occasions(store, engagement.name)), order, present=alike)
+    watched = {t.run for t in tallies if same(t.settings, present, "watch_looks")}
+    looked = {t.run for t in tallies if same(t.settings, present, *LOOKING)}
+    steady = steadiness(
+        histories(store, occasions(store, engagement.name)),
+        order,
+        watched_alike=watched,
+        looked_alike=looked,
+    )
     past = Past(
         tallies=tallies,
         steady=steady.steady,
         wavering=steady.wavering,
-        wavering_runs=len(alike & set(order)),
+        wavering_runs=len(watched & set(order)),
+        overlooked=steady.overlooked,
+        overlooked_runs=len(looked & set(order)),
         fired=_fired(store, own, engagement, now),
     )
     return learn(

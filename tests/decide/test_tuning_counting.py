@@ -216,7 +216,25 @@ def test_steady_is_what_every_look_confirmed_and_the_longest_looked_at_of_its_ne
         (THIRD, (spell(confirmed, 1, 2), spell(transient, 3, 3), spell(confirmed, 4, 4))),
         (Endpoint.parse("198.51.100.1:22"), (spell(confirmed, 1, 3),)),  # the newest did not look
     ]
-    found = steadiness(histories, [1, 2, 3, 4], present=[2, 3, 4])
+    found = steadiness(histories, [1, 2, 3, 4], watched_alike=[2, 3, 4])
     assert found.steady == {OTHER: 4}
     assert found.wavering == Share(2, 3)
     assert found.flapping == {THIRD.address: 1}
+
+
+def test_overlooked_is_a_silence_between_two_looks_that_confirmed() -> None:
+    confirmed = VerdictKind.CONFIRMED
+    silent = (spell(confirmed, 1, 2), spell(None, 3, 4), spell(confirmed, 5, 6))
+    refused = (spell(confirmed, 1, 2), spell(VerdictKind.REFUTED, 3, 4), spell(confirmed, 5, 6))
+    gone = (spell(confirmed, 1, 3), spell(None, 4, 6))
+    missed = (spell(confirmed, 1, 6, missed=(3,)),)
+    order = [1, 2, 3, 4, 5, 6]
+
+    def share(spells: tuple[Spell, ...], alike: Iterable[int] = order) -> Share:
+        return steadiness([(WHERE, spells)], order, looked_alike=list(alike)).overlooked
+
+    assert share(silent) == Share(2, 4)  # neither the first look nor the last
+    assert share(refused) == Share(0, 2)
+    assert share(gone) == Share(0, 1)
+    assert share(missed) == Share(0, 3)
+    assert share(silent, [4, 5]) == Share(1, 2)

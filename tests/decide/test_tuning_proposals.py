@@ -188,6 +188,15 @@ def test_one_more_look_where_the_last_one_still_finds_something() -> None:
     assert bound[Key.SECOND_LOOKS].because is Because.BOUND
 
 
+def test_one_more_look_where_runs_overlook_what_others_confirm() -> None:
+    history = past(*runs(tally()), overlooked=Share(6, 60), overlooked_runs=3)
+    found = proposed(history)[Key.SECOND_LOOKS]
+    assert found.after == 3
+    assert "before and after" in found.why
+    few = replace(history, overlooked_runs=2)
+    assert kept(few)[Key.SECOND_LOOKS].because is Because.TOO_LITTLE
+
+
 def test_what_some_runs_took_for_steady_is_watched_more() -> None:
     history = past(*runs(tally()), wavering=Share(12, 30), wavering_runs=3)
     assert proposed(history)[Key.WATCH_LOOKS].after == 14

@@ -46,6 +46,10 @@ LEAST_PRETENDERS: Final = 10
 MOST_CONTROLS: Final = 20
 LAST_LOOK: Final = 0.005
 """What may be missed after the second looks, as they have it themselves."""
+OVERLOOKED: Final = 0.01
+"""The share of looks at what is there all the time that may hear nothing of it."""
+LOOKING: Final = ("second_looks", "rate", "rate_per_host")
+"""What decides how much is heard: runs that had other values of these do not count."""
 MOST_SECOND_LOOKS: Final = 6
 WAVERING: Final = 0.1
 MOST_WATCH_LOOKS: Final = 60
@@ -213,32 +217,47 @@ def control_ports(past: Past, now: Now) -> Decision:
 
 
 def second_looks(past: Past, now: Now) -> Decision:
-    """One more look where the last that is allowed still finds something."""
+    """One more look where the last that is allowed still finds something, or whole runs overlook
+    what others confirm."""
     key, present = Key.SECOND_LOOKS, now.settings.second_looks
-    runs = past.with_settings(now, "second_looks", "rate", "rate_per_host")
-    grounds = Grounds(
+    runs = past.with_settings(now, *LOOKING)
+    last = Grounds(
         share=together(t.last_look for t in runs),
         of="open endpoints were found by the last look only",
         runs=len(runs),
     )
-    kept = too_little(key, grounds)
-    if kept is not None:
+    overlooked = Grounds(
+        share=past.overlooked,
+        of="looks between two that confirmed an endpoint heard nothing of it",
+        runs=past.overlooked_runs,
+    )
+    against = [
+        (grounds, why)
+        for grounds, bound, why in (
+            (last, LAST_LOOK, "the last look that is allowed still finds something"),
+            (overlooked, OVERLOOKED, "runs overlook what the runs before and after them confirm"),
+        )
+        if grounds.share.low > bound and too_little(key, grounds) is None
+    ]
+    kept = too_little(key, last)
+    if not against and kept is not None:
         return kept
-    if grounds.share.low <= LAST_LOOK or not present:
-        text = "the last look finds next to nothing, or there is none"
-        return Kept(key=key, because=Because.SOUND, text=text, grounds=(grounds,))
+    if not against or (not present and not past.overlooked.hits):
+        text = "the last look finds next to nothing, or there is none, and little is overlooked"
+        return Kept(key=key, because=Because.SOUND, text=text, grounds=(last, overlooked))
+    grounds = tuple(each for each, _ in against)
     if present >= MOST_SECOND_LOOKS:
         return Kept(
-            key=key, because=Because.BOUND, text="there can be no more looks", grounds=(grounds,)
+            key=key, because=Because.BOUND, text="there can be no more looks", grounds=grounds
         )
-    asked = mean([t.asked.get(Purpose.SECOND_LOOK, 0) for t in runs]) / present
+    asked = mean([t.asked.get(Purpose.SECOND_LOOK, 0) for t in runs]) / max(1, present)
     return Proposal(
         key=key,
         change=Change.SET,
         before=present,
         after=present + 1,
-        why="the last look that is allowed still finds something",
-        grounds=(grounds,),
+        why="; ".join(why for _, why in against),
+        grounds=grounds,
         effect=Effect(
             seconds=asked * 2 ** (present + 1) / max(1, now.settings.rate),
             packets=2 * asked,

@@ -156,13 +156,16 @@ class Past:
 
     ``steady``: endpoints that every run found confirmed that looked, and how many did, at most one
     of each network. ``wavering``: of looks at endpoints that were ever transient, those that called
-    them confirmed, in the runs with the settings of now.
+    them confirmed, in the runs with the settings of now. ``overlooked``: of looks that came between
+    two which confirmed an endpoint, those that heard nothing of it.
     """
 
     tallies: Sequence[Tally] = ()
     steady: Mapping[Endpoint, int] = field(default_factory=dict)
     wavering: Share = field(default_factory=Share)
     wavering_runs: int = 0
+    overlooked: Share = field(default_factory=Share)
+    overlooked_runs: int = 0
     fired: Sequence[Fired] = ()
 
     def with_settings(self, now: Now, *names: str) -> tuple[Tally, ...]:

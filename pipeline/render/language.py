@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from gettext import c2py
@@ -23,6 +23,8 @@ from pipeline.resources import folder, read_text
 
 FIRST: Final = "en"
 """The language of the code."""
+RULES: Final = "languages/risks"
+"""Where catalogues of the rules of risk lie, which may lack texts: those stay English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,12 @@ def language(code: str) -> Language:
     if code == FIRST:
         return ENGLISH
     name = f"languages/{code}.po"
-    return language_in(read_text("templates", name), code, f"templates/{name}")
+    spoken = language_in(read_text("templates", name), code, f"templates/{name}")
+    rules = f"{RULES}/{code}.po"
+    if not (folder("templates") / rules).is_file():
+        return spoken
+    _, more = read_catalogue(read_text("templates", rules), f"templates/{rules}", whole=False)
+    return replace(spoken, messages=MappingProxyType({**more, **spoken.messages}))
 
 
 def language_in(text: str, code: str, where: str) -> Language:

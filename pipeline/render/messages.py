@@ -1,7 +1,8 @@
 """Every fixed text that a language needs: what the code, the templates and the scripts say.
 
 ``python -m pipeline.render.messages CODE`` prints the catalogue of a language with what it has
-already, and with an empty text where one is missing: the file to begin a language with.
+already, and with an empty text where one is missing: the file to begin a language with. With
+``risks`` after it, it is the catalogue of our rules of risk.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipeline.decide.reasons import EXPLANATIONS
 from pipeline.engagement.artefacts import our_signatures
 from pipeline.render.catalogue import Messages, read_catalogue
 from pipeline.render.checklist import Standing
-from pipeline.render.language import Phrases
+from pipeline.render.language import RULES, Phrases
 from pipeline.render.words import FIELDS, NAMES, RECORDED
 from pipeline.render.would_change import WOULD_CHANGE
 from pipeline.resources import folder
@@ -145,11 +146,19 @@ def _entry(name: str, texts: list[str]) -> dict[str, str]:
     return {texts[0]: texts[1] if name in _PAIRS else ""}
 
 
-def catalogue(head: Mapping[str, str], known: Messages) -> str:
-    """A catalogue with every text: what is known of it, and what is missing as empty texts."""
+def rule_texts() -> dict[str, str]:
+    """What our rules of risk say, in their order: titles, whys, and what to do."""
+    from pipeline.engagement.policies import our_policy  # only who translates needs it
+
+    rules = our_policy().rules
+    return dict.fromkeys((t for r in rules for t in (r.title, r.why, *r.remediation)), "")
+
+
+def catalogue(head: Mapping[str, str], known: Messages, texts: Mapping[str, str]) -> str:
+    """A catalogue of the texts: what is known of them, and what is missing as empty texts."""
     count = re.match(r"nplurals=(\d+)", head.get("Plural-Forms", ""))
     lines = ['msgid ""', 'msgstr ""', *(_quoted(f"{k}: {v}\n") for k, v in head.items()), ""]
-    for text, several in sorted(messages().items()):
+    for text, several in texts.items():
         needed = int(count[1]) if several and count else 1
         said = known.get(text, ())
         said = said if len(said) == needed else ("",) * needed
@@ -167,14 +176,16 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _main(code: str) -> None:
-    path = folder("templates") / "languages" / f"{code}.po"
+def _main(code: str, what: str = "") -> None:
+    rules = what == "risks"
+    path = folder("templates") / (RULES if rules else "languages") / f"{code}.po"
     head = {"Language": code, "Plural-Forms": "nplurals=2; plural=(n != 1);"}
     known: Messages = {}
     if path.is_file():
         head, known = read_catalogue(path.read_text(encoding="utf-8"), str(path), whole=False)
-    sys.stdout.write(catalogue(head, known))
+    texts = rule_texts() if rules else dict(sorted(messages().items()))
+    sys.stdout.write(catalogue(head, known, texts))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])

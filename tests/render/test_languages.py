@@ -9,11 +9,13 @@ import pytest
 from jinja2 import Environment, nodes
 from markupsafe import Markup, escape
 
+from pipeline.engagement.policies import our_policy
 from pipeline.render.branding import Branding
 from pipeline.render.catalogue import CatalogueError, read_catalogue
 from pipeline.render.document import RunDocument
 from pipeline.render.html import render_html
 from pipeline.render.language import (
+    RULES,
     Language,
     figure,
     language,
@@ -24,7 +26,7 @@ from pipeline.render.language import (
     speaking,
 )
 from pipeline.render.markdown import render_markdown
-from pipeline.render.messages import catalogue, messages
+from pipeline.render.messages import catalogue, messages, rule_texts
 from pipeline.render.pdf import printed
 from pipeline.render.templating import environment
 from pipeline.render.text import counted, day, later
@@ -51,8 +53,29 @@ def german(document: RunDocument) -> RunDocument:
 def test_a_language_has_every_fixed_text_and_no_other(code: str) -> None:
     known, needed = language(code).messages, messages()
     assert sorted(needed.keys() - known.keys()) == []
-    assert sorted(known.keys() - needed.keys()) == []
+    assert sorted(known.keys() - needed.keys() - rule_texts().keys()) == []
     assert [text for text, several in needed.items() if several and len(known[text]) < 2] == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_what_a_language_says_of_risks_is_what_rules_say_and_is_marked_as_typed(code: str) -> None:
+    path = folder("templates") / RULES / f"{code}.po"
+    _, known = read_catalogue(path.read_text(encoding="utf-8"), str(path), whole=False)
+    assert sorted(known.keys() - rule_texts().keys()) == []
+    for text, (said,) in known.items():
+        assert text.count("`") == said.count("`"), said
+        typed = {part for place, part in enumerate(text.split("`")) if place % 2}
+        assert {part for place, part in enumerate(said.split("`")) if place % 2} == typed, said
+
+
+def test_a_rule_in_german_is_not_marked_as_english() -> None:
+    rule = next(rule for rule in our_policy().rules if rule.id == "telnet")
+    own = replace(judged(documents.small()).findings[0].risks[0], title=rule.title, why=rule.why)
+    small = documents.small()
+    finding = replace(small.findings[0], risks=(own,))
+    html = render_html(german(replace(small, findings=(finding,))))
+    assert "Fernanmeldung über Telnet, im Klartext" in html
+    assert '<span lang="en">Remote login' not in html
 
 
 RUNS: dict[str, Callable[[], RunDocument]] = {
@@ -241,7 +264,9 @@ def test_a_catalogue_without_a_rule_for_numbers_is_refused() -> None:
 
 
 def test_the_file_to_begin_a_language_with_has_every_text_and_keeps_what_there_is() -> None:
-    begun = catalogue({"Plural-Forms": "nplurals=2; plural=(n != 1);"}, {"Ports": ("Häfen",)})
+    begun = catalogue(
+        {"Plural-Forms": "nplurals=2; plural=(n != 1);"}, {"Ports": ("Häfen",)}, messages()
+    )
     _, known = read_catalogue(begun, "begun", whole=False)
     assert known == {"Ports": ("Häfen",)}
     assert begun.count("\nmsgid ") == len(messages())

@@ -184,7 +184,7 @@ def test_tune_tells_people_what_it_rests_on(portproof: Portproof, history: Path)
     )
     assert "30 of 90 (33.3%, 24.5-43.6%)" in said.out
     assert "limits.rate_per_host: 100 -> 20" in said.out
-    assert "evidence: 30 of 90 open endpoints that a sweep could hear" in said.out
+    assert "evidence: 30 of 90 open endpoints were lost by the sweep" in said.out
     assert "effect on a run: +" in said.out
     assert "what stays as it is" in said.out
     assert said.err == ""

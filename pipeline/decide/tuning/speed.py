@@ -43,8 +43,12 @@ def ceilings(past: Past, now: Now) -> tuple[Decision, ...]:
     block. A rate is never raised: that nothing is lost at this one says nothing about another."""
     runs = past.with_settings(now, *_NAMES)
     lost, hosts = _lost(runs)
-    blocks = Grounds(share=blocked(runs), of="hosts that were asked canaries", runs=len(runs))
-    losses = Grounds(share=lost, of="open endpoints that a sweep could hear", runs=len(runs))
+    blocks = Grounds(
+        share=blocked(runs), of="hosts that were asked canaries blocked us", runs=len(runs)
+    )
+    losses = Grounds(
+        share=lost, of="open endpoints were lost by the sweep, and found later", runs=len(runs)
+    )
     everywhere = hosts.trials > 0 and hosts.hits * 2 >= hosts.trials
     by_rate = _binds(now) and everywhere
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,16 +28,13 @@ _AGAIN: Final = "run `portproof tune` again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePatch:
-    """One file before and after; ``before`` is ``None`` for one that is new."""
+    """One file before and after; ``before`` is ``None`` for one that is new, ``name`` is its path
+    from the folder of the engagement."""
 
     path: Path
+    name: str
     before: bytes | None
     after: bytes
-
-    @property
-    def name(self) -> str:
-        """Its name without the folder."""
-        return self.path.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def patch_of(engagement: Engagement, proposals: Sequence[Proposal]) -> Patch:
     for file in changed:
         file.verify()
     return Patch(
-        files=tuple(file.patch() for file in changed),
+        files=tuple(file.patch(engagement.path.parent) for file in changed),
         lines=tuple(told[number] for number in range(len(proposals))),
     )
 
@@ -166,10 +164,11 @@ class _File:
                 hint="change it by hand: the proposals say what",
             )
 
-    def patch(self) -> FilePatch:
+    def patch(self, folder: Path) -> FilePatch:
         marked = _BOM if self._data.startswith(_BOM) else b""
         return FilePatch(
             path=self.path,
+            name=os.path.relpath(self.path, folder),
             before=None if self._new else self._data,
             after=marked + self.text.encode(),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import resources
 from pipeline.decide.tuning.proposal import Change, Key, Proposal, Value
 from pipeline.engagement import load, new_engagement
 from pipeline.engagement.patching import apply, patch_of
@@ -93,6 +94,16 @@ def test_a_profile_of_ones_own_is_changed_where_it_lies(written: Path, sound: st
     written.write_text(sound)
     (new, _) = patch_of(load(written), [LONGER]).files
     assert new.name == "engagement-profile-2.yml"
+
+
+def test_the_diff_names_a_profile_by_its_way_from_the_engagement(written: Path, sound: str) -> None:
+    own = written.parent / "profiles" / "gentle.yml"
+    own.parent.mkdir()
+    own.write_text(resources.read_text("configs", "profiles/careful.yml"))
+    written.write_text(sound.replace("profile: balanced", "profile: profiles/gentle.yml"))
+    patch = patch_of(load(written), [proposal(Key.LISTEN, "5s")])
+    assert patch.diff.startswith("--- a/profiles/gentle.yml\n+++ b/profiles/gentle.yml\n")
+    assert apply(patch, load(written)).profile.handshake_listen == 5.0
 
 
 def test_a_byte_order_mark_and_the_line_ends_stay(written: Path, sound: str) -> None:

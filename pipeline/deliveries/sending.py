@@ -54,13 +54,15 @@ class Reply:
     hopeless: bool = False
 
 
-def post(web: Web, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-    """Hand a body in. Never raises for what the other side does."""
+def post(
+    web: Web, path: str, body: bytes, headers: Mapping[str, str], *, whole: float = WHOLE
+) -> Reply:
+    """Hand a body in, within ``whole`` seconds. Never raises for what the other side does."""
     try:
         connection = _http(web)
         with contextlib.closing(connection):
             connection.connect()
-            with _bounded(connection.sock) as cut:
+            with _bounded(connection.sock, whole) as cut:
                 told = {**headers, "Connection": "close", "User-Agent": "portproof"}
                 connection.request("POST", (web.path + path) or "/", body, told)
                 answer = connection.getresponse()
@@ -71,7 +73,7 @@ def post(web: Web, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         # A ValueError of http.client repeats the header that it refuses: a token, perhaps.
         return Reply(problem=f"no answer: {_kind(error)}", hopeless=_took_long(error))
     if cut.is_set():
-        return Reply(problem=f"no answer within {WHOLE:.0f} s", hopeless=True)
+        return Reply(problem=f"no answer within {whole:.0f} s", hopeless=True)
     if len(content) > LARGEST_ANSWER:
         return Reply(problem="an answer that is too large")
     wait = answer.headers.get("Retry-After", "")
@@ -108,7 +110,7 @@ def _secured(trust: Trust) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _bounded(connection: socket.socket) -> Iterator[threading.Event]:
+def _bounded(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
     """Cut a connection off when the whole takes too long, although every step is in time."""
     late = threading.Event()
 
@@ -118,7 +120,7 @@ def _bounded(connection: socket.socket) -> Iterator[threading.Event]:
             # Not the method of a TLS socket, which would let its reader go on without TLS.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
-    timer = threading.Timer(WHOLE, cut)
+    timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:

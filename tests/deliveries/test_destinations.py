@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email
 import hashlib
 import hmac
@@ -11,6 +12,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.policy import HTTP
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 
 from pipeline.deliveries import defectdojo, search, splunk, syslog, webhook
 from pipeline.deliveries.items import Outcome, events_of, findings_of
-from pipeline.deliveries.sending import framed
+from pipeline.deliveries.sending import framed, post
 from pipeline.deliveries.settings import (
     DefectDojo,
     Form,
@@ -188,6 +190,28 @@ def test_a_token_that_is_no_header_is_not_repeated(
     found = splunk.deliver(to, [an_item(1)], host=HOST)
     assert found.problem == "no answer: ValueError"
     assert sink.requests == []
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"])
+def test_an_answer_that_trickles_in_is_cut_off(head: bytes) -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(head)
+                for _ in range(400):
+                    connection.sendall(b"H")
+                    time.sleep(0.01)
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        before = time.monotonic()
+        reply = post(at(listener.getsockname()[1]), "/", b"x", {}, whole=0.2)
+        assert time.monotonic() - before < 2
+        assert reply.problem
+        assert reply.status == 0
+        thread.join(5)
 
 
 # --- certificates ------------------------------------------------------------------------------

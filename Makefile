@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LAB    ?= demo
 SEED   ?= 1
 LOSS   ?= 0
-APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv systemd util-linux chromium libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core rsyslog rsyslog-openssl
+APT    := nmap ndiff masscan iproute2 nftables ethtool openssl python3-venv systemd util-linux chromium libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core rsyslog rsyslog-gnutls
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools check format test suite soak demo lab-up lab-down bench bench-accuracy bench-diff bench-history bench-report bench-tune bench-xml bench-vulnerabilities clean

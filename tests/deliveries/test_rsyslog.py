@@ -30,7 +30,7 @@ global(
 module(load="imtcp")
 input(
   type="imtcp" address="127.0.0.1" port="{receiver.tls}" ruleset="keep"
-  streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/certvalid"
+  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/certvalid"
 )
 input(type="imtcp" address="127.0.0.1" port="{receiver.tcp}" ruleset="keep")
 template(name="line" type="list") {{
@@ -80,7 +80,14 @@ def rsyslog(
     command = ("rsyslogd", "-n", "-f", str(path), "-i", str(folder / "pid"))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        wait_until(lambda: _takes(found) or process.poll() is not None, "rsyslog listening")
+        for transport in (Transport.TCP, Transport.TLS):
+            to = receiver(found, certificates, transport)
+            wait_until(
+                lambda to=to: (
+                    process.poll() is not None or not syslog.deliver(to, [], host="x").problem
+                ),
+                "rsyslog listening",
+            )
         assert process.poll() is None, process.communicate()[1].decode()
         yield found
     finally:
@@ -88,22 +95,22 @@ def rsyslog(
         process.communicate(timeout=10)
 
 
-def _takes(found: Receiver) -> bool:
-    receiver = Syslog(name="x", server=LOOPBACK, port=found.tcp, transport=Transport.TCP)
-    return not syslog.deliver(receiver, [], host="x").problem
+def receiver(found: Receiver, certificates: Certificates, transport: Transport) -> Syslog:
+    """How to reach it, with a certificate of its authority."""
+    trust = Trust(
+        ca=certificates.authority,
+        certificate=certificates.elsewhere,
+        key=certificates.elsewhere.with_suffix(".key"),
+    )
+    port = found.tls if transport is Transport.TLS else found.tcp
+    return Syslog(name="siem", server=LOOPBACK, port=port, transport=transport, trust=trust)
 
 
 @pytest.mark.parametrize("transport", [Transport.TLS, Transport.TCP])
 def test_a_real_receiver_gets_each_message_once_and_whole(
     rsyslog: Receiver, certificates: Certificates, transport: Transport
 ) -> None:
-    port = rsyslog.tls if transport is Transport.TLS else rsyslog.tcp
-    trust = Trust(
-        ca=certificates.authority,
-        certificate=certificates.elsewhere,
-        key=certificates.elsewhere.with_suffix(".key"),
-    )
-    to = Syslog(name="siem", server=LOOPBACK, port=port, transport=transport, trust=trust)
+    to = receiver(rsyslog, certificates, transport)
     document = judged(documents.hostile(), ATTACKED)
     items = [
         *events_of(document, Form.CEF),

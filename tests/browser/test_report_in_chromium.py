@@ -19,7 +19,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from pipeline.model import Service
+from pipeline.render.branding import Branding, OwnTemplates
 from pipeline.render.document import RunDocument
+from pipeline.render.html import render_html
 from tests.browser.conftest import Opener, Watched, watching
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
@@ -318,6 +320,33 @@ def test_a_run_that_found_nothing_has_no_table_and_no_error(
 ) -> None:
     page = opened(written(documents.EMPTY, "empty"), "#row-10.80.1.7-22-tcp")
     assert page.page.locator("#inventory").inner_text().endswith("There is nothing to list.")
+
+
+def test_nothing_of_a_template_of_ones_own_runs_whatever_stands_in_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = (
+        '{% extends "report.html.j2" %}{% block summary %}<p id="own" onclick="window.ran = 1">'
+        "{% for f in document.findings %}{% for o in f.observations %}{{ o.banner }}{% endfor %}"
+        "{% endfor %}</p><script>window.ran = 1</script>"
+        '<img src="x" onerror="window.ran = 1">{% endblock %}'
+    )
+    own = OwnTemplates(folder="own", files=(("report.html.j2", page),))
+    hostile = documents.hostile()
+    path = tmp_path / "own.html"
+    path.write_text(render_html(replace(hostile, branding=Branding(templates=own))))
+
+    def look() -> None:
+        with watching(browser) as opener:
+            opened = opener(path).page
+            opened.click("#own")
+            assert opened.evaluate("window.ran") is None
+            assert opened.locator("#own > *").count() == 0
+
+    with pytest.raises(AssertionError) as noticed:
+        look()
+    assert "policy: script-src" in str(noticed.value)
+    assert "alert" not in str(noticed.value)
 
 
 # The watch

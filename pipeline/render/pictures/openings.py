@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from pipeline.render.language import figure, say
-from pipeline.render.pictures.svg import Picture, block, drawing, label, rule
+from pipeline.render.pictures.svg import CHARACTER, Picture, block, drawing, label, rule
 from pipeline.render.text import counted, minute
 
 WIDTH: Final = 720
@@ -75,12 +75,15 @@ def _bars(runs: Sequence[Turnover]) -> Iterator[Markup]:
     yield rule(LEFT, MIDDLE, RIGHT, MIDDLE, ink="soft")
     yield label(LEFT, HEIGHT - 6, minute(runs[0].started), ink="soft")
     yield label(RIGHT, HEIGHT - 6, minute(runs[-1].started), ink="soft", anchor="end")
-    for place, (ink, name) in enumerate(
-        (("changed", say("opened")), ("info", say("first looked at")), ("gap", say("gone")))
+    x = float(LEFT)
+    for ink, name in (
+        ("changed", say("opened")),
+        ("info", say("first looked at")),
+        ("gap", say("gone")),
     ):
-        x = LEFT + place * 130
         yield block(x, 4, 11, 11, ink)
         yield label(x + 16, 14, name, ink="soft")
+        x += max(130, 30 + CHARACTER * len(name))
 
 
 def _told(when: str, number: int, what: str) -> str:

@@ -35,7 +35,7 @@ INKS: Final = MappingProxyType(
 """The colour of each class, on paper."""
 LEAST: Final = 2.0
 """Nothing that is there is drawn narrower: one critical endpoint is seen among ten thousand."""
-_CHARACTER: Final = 6.6
+CHARACTER: Final = 6.6
 """How wide a character of a label is on average, in units of the drawing."""
 
 
@@ -57,7 +57,7 @@ def number(value: float) -> str:
 def shown(text: str, width: float) -> str:
     """A label cut to so many units of the drawing."""
     text = visible(text)
-    room = max(1, int(width / _CHARACTER))
+    room = max(1, int(width / CHARACTER))
     return text if len(text) <= room else text[: max(1, room - 1)] + "…"
 
 

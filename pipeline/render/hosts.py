@@ -13,18 +13,24 @@ from pipeline.decide.facts import (
     HostRecord,
     Neighbourhoods,
     NetworkRecord,
-    Suspicion,
-    Turn,
 )
 from pipeline.decide.signatures import Signature, likely, of_host
-from pipeline.decide.standing import Episode, Mood, network_of
+from pipeline.decide.standing import Episode, network_of
 from pipeline.engagement.artefacts import our_signatures
 from pipeline.model import Protocol
-from pipeline.render.language import Phrases, figure, fraction, say, say_many
-from pipeline.render.text import counted, instant, later, listed, shortened, visible
+from pipeline.render.language import Phrases, fraction, say
+from pipeline.render.networks import (
+    DID,
+    MEANWHILE,
+    gently,
+    network_name,
+    suspected,
+    turns_of,
+    when_noticed,
+)
+from pipeline.render.text import counted, later, listed, shortened, visible
 
 _BANNER: Final = 80
-_PORTS_NAMED: Final = 3
 _HOSTS_NAMED: Final = 6
 
 DOUBTS: Final = Phrases(
@@ -38,21 +44,6 @@ DOUBTS: Final = Phrases(
     }
 )
 """Every doubt in a few words."""
-
-_MEANWHILE: Final = Phrases(
-    {
-        Mood.SILENT: "What it kept silent about meanwhile counts for nothing",
-        Mood.REFUSING: "Neither its refusals nor its silence meanwhile count",
-        Mood.DECEIVING: "Nothing that it said meanwhile counts",
-    }
-)
-_DID: Final = Phrases(
-    {
-        Mood.SILENT: "stopped answering",
-        Mood.REFUSING: "refused on every port that had been open",
-        Mood.DECEIVING: "answered for ports that had refused before",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +76,7 @@ def unbelieved(known: Neighbourhoods) -> tuple[Unbelieved, ...]:
             title=say("{network}: a search that missed much", network=network_name(record)),
             hosts=record.hosts,
             doubts=(),
-            sentences=(_suspected(record),),
+            sentences=(suspected(record),),
         )
         for record in known.networks
         if record.suspicion is not None
@@ -113,8 +104,8 @@ def _unbelieved(
         sentences += _likely(records)
         sentences += _wavering(records)
     if network is not None:
-        sentences += _turns_of(network, hosts) if len(records) > 1 else ()
-        sentences += _gently(network)
+        sentences += turns_of(network, hosts) if len(records) > 1 else ()
+        sentences += gently(network)
     where = str(hosts[0])
     if len(hosts) > 1 and network is not None:
         where = say(
@@ -159,31 +150,6 @@ def host_sentences(record: HostRecord) -> tuple[str, ...]:
         *_alike(record),
         *_wavering((record,)),
     )
-
-
-def network_sentences(record: NetworkRecord) -> tuple[str, ...]:
-    """All that is known about one network."""
-    suspected = (_suspected(record),) if record.suspicion is not None else ()
-    return (
-        say(
-            "{hosts} answered; {ports} asked on them: {opened} open, {refused} refused, {silent} "
-            "silent.",
-            hosts=counted(len(record.hosts), "host"),
-            ports=counted(record.asked, "port"),
-            opened=record.opened,
-            refused=record.refused,
-            silent=record.silent,
-        ),
-        *_turns_of(record, record.hosts),
-        *_searched(record),
-        *suspected,
-        *_gently(record),
-    )
-
-
-def network_name(record: NetworkRecord) -> str:
-    """``10.80.1.0/24``."""
-    return listed(record.network.networks())
 
 
 def named(hosts: Sequence[Address]) -> str:
@@ -261,8 +227,8 @@ def episode_sentence(episode: Episode, record: HostRecord) -> str:
     """When a host ceased to be a witness, what it did, and what that means."""
     bad = (c.time for c in record.standing.checks if c.time > episode.after)
     noticed = next(bad, episode.after)
-    when = _when(None if episode.after == float("-inf") else episode.after, noticed)
-    told = {"when": when, "did": _DID[episode.mood]}
+    when = when_noticed(None if episode.after == float("-inf") else episode.after, noticed)
+    told = {"when": when, "did": DID[episode.mood]}
     if episode.is_void:
         return say(
             "{when}, it {did}, and did not stop: its control ports decide what it can be believed.",
@@ -273,13 +239,7 @@ def episode_sentence(episode: Episode, record: HostRecord) -> str:
         ended = say("{when}, it {did}, and was itself again at {until}.", until=until, **told)
     else:
         ended = say("{when}, it {did}, and was not heard again.", **told)
-    return f"{ended} {_MEANWHILE[episode.mood]}."
-
-
-def _when(after: float | None, noticed: float) -> str:
-    if after is None:
-        return say("Before {time}", time=instant(noticed))
-    return say("Between {begin} and {end}", begin=instant(after), end=later(noticed, after))
+    return f"{ended} {MEANWHILE[episode.mood]}."
 
 
 def _ttls(record: HostRecord) -> Iterator[str]:
@@ -338,79 +298,3 @@ def _pretence_of(records: Sequence[HostRecord]) -> Iterator[str]:
     if len(banners) == 1 and "" not in banners:
         said = visible(banners.pop(), _BANNER)
         yield say('They all say the same on every port: "{said}".', said=said)
-
-
-def _turns_of(record: NetworkRecord, hosts: Sequence[Address]) -> Iterator[str]:
-    for turn in record.turns:
-        some = [host for host in turn.hosts if host in hosts]
-        if some:
-            yield _turn(turn, len(some))
-
-
-def _turn(turn: Turn, hosts: int) -> str:
-    told = say(
-        "{when}, {hosts} {did}",
-        when=_when(turn.after, turn.noticed),
-        hosts=counted(hosts, "host"),
-        did=_DID[turn.mood],
-    )
-    if turn.rate is not None and turn.rate_here is not None:
-        told += say(", while a task asked at {rate} packets per second", rate=figure(turn.rate))
-        if round(turn.rate_here) < round(turn.rate):
-            told += say(" ({rate} of them to this network)", rate=figure(turn.rate_here))
-    if turn.ports and len(turn.ports) <= _PORTS_NAMED:
-        told += say_many(
-            len(turn.ports),
-            ". Only port {ports} was searched then: a trap may be tied to it",
-            ". Only ports {ports} were searched then: a trap may be tied to it",
-            ports=turn.ports,
-        )
-    if turn.until is None:
-        return f"{told}. {say('It was not seen to end.')}"
-    over = say("It was over at {time}.", time=later(turn.until, turn.noticed))
-    return f"{told}. {over} {_MEANWHILE[turn.mood]}."
-
-
-def _searched(record: NetworkRecord) -> Iterator[str]:
-    if not any(search.missed for search in record.searches):
-        return
-    parts = []
-    for search in record.searches:
-        name = say("the sweep") if search.number == 0 else say("look {n}", n=search.number)
-        known = search.rate_here is not None
-        parts.append(
-            say(
-                "{search}{rate} found {found} and missed {missed}",
-                search=name,
-                rate=say(" at {rate}/s", rate=figure(search.rate_here or 0)) if known else "",
-                found=search.found,
-                missed=search.missed,
-            )
-        )
-    yield say("Searches of this network: {searches}.", searches="; ".join(parts))
-
-
-def _suspected(record: NetworkRecord) -> str:
-    sweep = record.searches[0]
-    told = {"missed": sweep.missed, "all": sweep.found + sweep.missed}
-    if record.suspicion is Suspicion.RATE_LIMIT:
-        return say(
-            "The sweep missed {missed} of {all} open endpoints here, many more than elsewhere, and "
-            "later looks found them more slowly: a rate limit, as it seems.",
-            **told,
-        )
-    return say(
-        "The sweep missed {missed} of {all} open endpoints here, many more than elsewhere, and "
-        "later looks found them no more slowly: something seems to drop the sweep's kind of packet "
-        "rather than limit its rate.",
-        **told,
-    )
-
-
-def _gently(record: NetworkRecord) -> Iterator[str]:
-    if record.gentle:
-        yield say(
-            "{tasks} asked this network gently, at {pace} probes per second at most.",
-            tasks=counted(record.gentle, "task"),
-            pace=fraction(f"{record.pace:g}"),
-        )

@@ -10,7 +10,8 @@ from pipeline.model import Observation, PortState, Service
 from pipeline.render.assets import asset_text
 from pipeline.render.document import Finding, RunDocument
 from pipeline.render.findings import gather
-from pipeline.render.hosts import DOUBTS, deceivers, host_sentences, network_name, network_sentences
+from pipeline.render.hosts import DOUBTS, deceivers, host_sentences
+from pipeline.render.networks import network_name, network_sentences
 from pipeline.render.text import counted, instant, visible
 from pipeline.render.words import (
     METHODS,

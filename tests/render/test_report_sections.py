@@ -27,11 +27,11 @@ from pipeline.render.findings import CROWD, FEW, group
 from pipeline.render.hosts import (
     deceivers,
     host_sentences,
-    network_sentences,
     unbelieved,
 )
 from pipeline.render.inventory import contents_told, embedded, evidence_in_short, inventory
 from pipeline.render.method import methods_used
+from pipeline.render.networks import network_sentences
 from pipeline.render.summary import summarise
 from pipeline.render.words import (
     AFTERMATHS,

@@ -20,12 +20,13 @@ from jinja2.sandbox import SandboxedEnvironment
 from pipeline.errors import Error
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.language import language, say, speaking
+from pipeline.render.language import FIRST, language, say, speaking
 from pipeline.render.outlining import outline
 from pipeline.render.text import typed_parts, visible
 from pipeline.resources import folder
 
 _FIRST: Final = "[Content_Types].xml"
+_WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _EPOCH: Final = datetime(1980, 1, 1, tzinfo=UTC)
 """Before it there is no time in a ZIP file."""
 
@@ -44,6 +45,8 @@ def render_docx(document: RunDocument, *, template: Path | None = None) -> bytes
         filled = docxtpl.DocxTemplate(io.BytesIO(content))
         with speaking(language(document.branding.language)):
             filled.render({"told": told, "say": say}, _environment(), autoescape=True)
+        if template is None and told.language != FIRST:
+            _written_in(filled, told.language)
         properties = filled.core_properties
         properties.title, properties.author = told.title, f"portproof {told.portproof}"
         properties.last_modified_by, properties.revision = "", 1
@@ -63,6 +66,12 @@ def render_docx(document: RunDocument, *, template: Path | None = None) -> bytes
             f"the template is no DOCX: {problem}", where=where, hint="save it as .docx again"
         ) from None
     return _same(out.getvalue(), when)
+
+
+def _written_in(filled: Any, code: str) -> None:
+    """Tell word processors the language, so that they do not spell it in another."""
+    for element in filled.docx.styles.element.iter(f"{_WORD}lang"):
+        element.set(f"{_WORD}val", code)
 
 
 def plain_template() -> bytes:

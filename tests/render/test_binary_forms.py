@@ -318,3 +318,12 @@ def test_paper_has_the_pictures_of_the_page_and_only_those_that_have_something_t
     assert printed(replace(run, trends=None)).count("<figure>") == 4
     assert printed(replace(run, trends=None, risk_policy="")).count("<figure>") == 3
     assert printed(replace(run, findings=(), trends=None)).count("<figure>") == 1
+
+
+def test_a_document_in_german_says_so_to_word_processors_and_is_german() -> None:
+    german = replace(documents.small(), branding=Branding(language="de"))
+    content = render_docx(german)
+    told = [p.text for p in docx.Document(io.BytesIO(content)).paragraphs]
+    assert {"Zusammenfassung", "Was zuerst zu tun ist", "Befunde", "Änderungen"} <= {*told}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert 'w:lang w:val="de"' in archive.read("word/styles.xml").decode()

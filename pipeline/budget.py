@@ -104,10 +104,13 @@ class Budget:
         """True while the run is on its way up for the first time."""
         return self.share < 1.0 and not self._throttle.wary
 
-    def heed(self, sign: Sign) -> bool:
-        """Use more or less from the next lease on; true when that changed something."""
-        before = self.share
-        self._throttle = self._throttle.heed(sign, self._clock())
+    def heed(self, sign: Sign, *, age: float = 0.0) -> bool:
+        """Use more or less from the next lease on; true when that changed something.
+
+        ``age`` is how many seconds ago was asked what gave the sign.
+        """
+        before, now = self.share, self._clock()
+        self._throttle = self._throttle.heed(sign, now, asked_at=now - age)
         return self.share != before
 
     @property
@@ -156,9 +159,11 @@ class Budget:
             rate = self._slowed(rate, demand)
             if not rate:
                 return None
-            per_host = self._throttle.below(
-                per_host, self.ceilings.rate_per_host, demand.packets_to_a_host
-            )
+            if not demand.sweep:
+                # What a sweep sends to one host goes with its rate, and needs no bound of its own.
+                per_host = self._throttle.below(
+                    per_host, self.ceilings.rate_per_host, demand.packets_to_a_host
+                )
         lease = Lease(
             demand.hosts,
             rate,
@@ -177,7 +182,8 @@ class Budget:
         Once something went wrong, all that can be slowed down keeps to the share together.
         """
         ceiling = self.ceilings.rate * MARGIN
-        slow = self._throttle.below(allowed, ceiling, demand.packets)
+        usable = min(ceiling, demand.most) if demand.sweep else ceiling
+        slow = self._throttle.below(allowed, usable, demand.packets)
         if not self._throttle.wary:
             return slow
         share = ceiling * self.share

@@ -8,7 +8,8 @@ below ``LEAST``, so that a run comes to its end, and never exceeds the whole.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,7 +19,7 @@ from pipeline.addresses import Address
 from pipeline.decide.standing import Mood, Standings
 from pipeline.model import Answer, PortState, Protocol, Purpose, Task
 
-LEAST: Final = 1 / 16
+LEAST: Final = 1 / 8
 STEP: Final = 1 / 8
 DOUBLING: Final = 1.0
 """Seconds between two doublings."""
@@ -35,6 +36,16 @@ ENOUGH: Final = 8
 known only because it answered a few of them may have answered by chance."""
 POOL: Final = 16
 """Ports of all hosts together of which the answers are compared."""
+USUALLY_ASKED: Final = 40
+USUALLY_LATE: Final = 1
+"""What is taken for usual before anything is known: one host of so many answers late."""
+RECENT: Final = 16
+"""Hosts of the newest answers that are held against what was usual before: one task may ask one."""
+FORGOTTEN: Final = 200
+"""Hosts from which on what is usual is forgotten little by little."""
+UNUSUAL: Final = 0.01
+"""Where packets are lost all the time, some answers are late all the time, whatever the rate: it is
+a sign when so many are late by chance with no more than this probability."""
 LATE: Final = 0.25
 """Seconds by which an answer is late, if it also takes three times as long as the quickest."""
 
@@ -64,16 +75,26 @@ class Throttle:
     share: float
     since: float
     wary: bool = False
+    heeded: float = float("-inf")
+    """When a bad sign was heeded last."""
 
     @classmethod
     def at_first(cls, manners: Manners, now: float) -> Throttle:
         """How a run begins."""
         return cls(manners=manners, share=max(LEAST, min(1.0, manners.start)), since=now)
 
-    def heed(self, sign: Sign, now: float) -> Throttle:
-        """What is allowed from now on."""
+    def heed(self, sign: Sign, now: float, *, asked_at: float | None = None) -> Throttle:
+        """What is allowed from now on.
+
+        A bad sign of what was asked (``asked_at``, default ``now``) before the last one was heeded
+        tells of a rate that is gone: like a congestion window, the share is halved once for all
+        that was on its way (RFC 5681).
+        """
         if sign is not Sign.GOOD:
-            return replace(self, share=max(LEAST, self.share / 2), since=now, wary=True)
+            if self.wary and asked_at is not None and asked_at < self.heeded:
+                return self
+            less = max(LEAST, self.share / 2)
+            return replace(self, share=less, since=now, heeded=now, wary=True)
         if self.share >= 1.0 or now - self.since < self._patience:
             return self
         more = self.share + STEP if self.wary else 2 * self.share
@@ -109,9 +130,23 @@ class _Count:
     def share(self) -> float:
         return self.answered / self.asked if self.asked else 0.0
 
+    def of_at_most(self, asked: int) -> _Count:
+        """The same share of no more than so many."""
+        if self.asked <= asked:
+            return self
+        return _Count(asked, round(self.answered * asked / self.asked))
+
     def less_than(self, other: _Count) -> bool:
         """True when so many answers are missing that were there before."""
         return self.share < other.share * (1 - LOST)
+
+
+def _chance(least: int, of: int, share: float) -> float:
+    """That of so many at least ``least`` are late by chance, where that share usually is."""
+    return sum(
+        math.comb(of, late) * share**late * (1 - share) ** (of - late)
+        for late in range(least, of + 1)
+    )
 
 
 class Senses:
@@ -126,6 +161,10 @@ class Senses:
         self._quickest: dict[Address, float] = {}
         self._best: dict[Address, _Count] = {}
         self._checked = float("-inf")
+        self._usual = _Count(asked=USUALLY_ASKED, answered=USUALLY_LATE)
+        """Hosts that were asked, and (as ``answered``) how many of them answered late."""
+        self._recent: deque[_Count] = deque()
+        """The same of the newest answers, which are not usual yet."""
 
     def of_answer(self, task: Task, answer: Answer) -> Sign:
         """The sign that an answer gives. What is not complete tells nothing bad."""
@@ -147,7 +186,19 @@ class Senses:
             if best is not None and seconds > max(3 * best, best + LATE):
                 slow.add(address)
             self._quickest[address] = seconds if best is None else min(best, seconds)
-        return Sign.LATE if self._many(len(slow), len(hosts), len(self._quickest)) else Sign.GOOD
+        self._recent.append(_Count(len(hosts), len(slow)))
+        while sum(c.asked for c in self._recent) - self._recent[0].asked >= RECENT:
+            self._get_used_to(self._recent.popleft())
+        here = sum(self._recent, _Count())
+        many = self._many(here.answered, here.asked, len(self._quickest))
+        if not many or _chance(here.answered, here.asked, self._usual.share) >= UNUSUAL:
+            return Sign.GOOD
+        while self._recent:
+            self._get_used_to(self._recent.popleft())
+        return Sign.LATE
+
+    def _get_used_to(self, count: _Count) -> None:
+        self._usual = self._usual.of_at_most(FORGOTTEN) + count
 
     def _lost(self, task: Task, answer: Answer) -> Sign:
         now = self._counted(task, answer)

@@ -41,7 +41,7 @@ class Bearing:
     def listen_to(self, task: Task, answer: Answer, seconds: float) -> None:
         """Heed what the answer of a task tells that took so long."""
         sign = self._senses.of_answer(task, answer)
-        self._heed(sign)
+        self._heed(sign, age=seconds)
         if sign is not Sign.GOOD:
             self._borne = False
         elif task.purpose is Purpose.SWEEP and seconds >= BORNE_AFTER:
@@ -60,9 +60,9 @@ class Bearing:
         hosts = task.targets.addresses
         return not self._borne and any(other.targets.addresses & hosts for other in sweeps)
 
-    def _heed(self, sign: Sign) -> None:
+    def _heed(self, sign: Sign, *, age: float = 0.0) -> None:
         """Slow down after a bad sign, and go faster where all is well; both are put on record."""
-        if self._budget.heed(sign):
+        if self._budget.heed(sign, age=age):
             self._on_event("throttle", f"{sign}: {self._budget.share:.0%} of the rate from now on")
 
     def _tell_of_blocks(self, evidence: Evidence) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -84,29 +85,58 @@ def test_a_host_that_loses_packets_above_a_rate_ends_up_below_it() -> None:
         assert before <= 165 or after <= before / 2, "it slows down at once"
 
 
-def test_late_connections_are_a_sign_when_a_quarter_of_the_hosts_are_late() -> None:
-    senses = Senses()
-    hosts = [*sweep("192.0.2.0/29").targets.addresses]
-    task = sweep("192.0.2.0/29")
-    quick = tuple((host, 0.01) for host in hosts)
-    assert senses.of_answer(task, Answer(delays=quick)) is Sign.GOOD
-    one = ((hosts[0], 1.0), *quick[1:])
-    assert senses.of_answer(task, Answer(delays=one)) is Sign.GOOD
-    two = ((hosts[0], 1.0), (hosts[1], 0.5), *quick[2:])
-    assert senses.of_answer(task, Answer(delays=two)) is Sign.LATE
-    assert senses.of_answer(task, Answer(delays=two, complete=False)) is Sign.GOOD
+HOSTS = [*sweep("192.0.2.0/29").targets.addresses]
 
 
-def test_one_late_host_is_a_sign_only_where_there_is_no_other() -> None:
-    alone, others = sweep("192.0.2.1/32"), sweep("192.0.2.0/29")
-    (host,) = alone.targets.addresses
-    late = Answer(delays=((host, 1.0),))
+def answered(senses: Senses, *late: int, complete: bool = True) -> Sign:
+    """What eight hosts tell of which these are late by a repeated SYN."""
+    delays = tuple((host, 1.0 if n in late else 0.01) for n, host in enumerate(HOSTS))
+    return senses.of_answer(sweep("192.0.2.0/29"), Answer(delays=delays, complete=complete))
+
+
+def test_late_connections_are_a_sign_when_a_quarter_of_the_hosts_are_late_and_were_not() -> None:
     senses = Senses()
-    senses.of_answer(others, Answer(delays=tuple((a, 0.01) for a in others.targets.addresses)))
+    assert [answered(senses) for _ in range(4)] == [Sign.GOOD] * 4
+    assert answered(senses, 0) is Sign.GOOD
+    assert answered(senses, 1, 2, 3, 4, complete=False) is Sign.GOOD
+    assert answered(senses, 1, 2, 3, 4) is Sign.LATE
+
+
+def test_where_packets_are_lost_all_the_time_late_connections_are_no_sign_any_more() -> None:
+    senses, chance = Senses(), random.Random(5)
+
+    def lossy() -> Sign:
+        return answered(senses, *(n for n in range(8) if chance.random() < 0.36))
+
+    signs = [lossy() for _ in range(200)]
+    assert signs[:20].count(Sign.LATE) <= 4
+    assert signs[20:].count(Sign.LATE) <= 6
+    # What is not usual even there is still one.
+    assert Sign.LATE in [answered(senses, *range(8)) for _ in range(3)]
+
+
+def test_a_host_alone_is_no_sign_before_it_is_late_again_and_again() -> None:
+    alone = sweep("192.0.2.1/32")
+    senses = Senses()
+    for _ in range(4):
+        senses.of_answer(alone, Answer(delays=((HOSTS[1], 0.01),)))
+    late = Answer(delays=((HOSTS[1], 1.0),))
     assert senses.of_answer(alone, late) is Sign.GOOD
+    assert Sign.LATE in [senses.of_answer(alone, late) for _ in range(3)]
+
+
+def test_one_late_host_is_no_sign_where_there_are_others() -> None:
     senses = Senses()
-    senses.of_answer(alone, Answer(delays=((host, 0.01),)))
-    assert senses.of_answer(alone, late) is Sign.LATE
+    answered(senses)
+    assert [answered(senses, 3) for _ in range(6)] == [Sign.GOOD] * 6
+
+
+def test_what_was_asked_before_the_last_bad_sign_cannot_halve_the_share_again() -> None:
+    throttle = Throttle.at_first(Manners(), 0.0).heed(Sign.LATE, 10.0, asked_at=4.0)
+    assert throttle.share == 0.5
+    assert throttle.heed(Sign.LOSS, 12.0, asked_at=9.0) == throttle
+    assert throttle.heed(Sign.LOSS, 12.0, asked_at=11.0).share == 0.25
+    assert throttle.heed(Sign.LOSS, 12.0).share == 0.25
 
 
 def swept(senses: Senses, ports: PortSet, *, answered: Mapping[str, PortSet]) -> Sign:

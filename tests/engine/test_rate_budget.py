@@ -288,3 +288,16 @@ def test_after_a_bad_sign_a_long_sweep_waits_for_most_of_the_share() -> None:
     lease = budget.lease(sweep)
     assert lease is not None
     assert lease.rate == pytest.approx(1000 * MARGIN / 2 * SWEEP_SHARE)
+
+
+def test_a_sweep_is_slowed_in_what_it_can_use_and_not_in_what_one_host_may_get() -> None:
+    """Packets to one host go with its rate; a bound below that would slow it far more."""
+    budget = Budget(Ceilings(rate=6000, rate_per_host=200), Clock())
+    sweep = Demand(
+        hosts=HOSTS[0], packets=90_000, packets_to_a_host=90_000, most=1600, sweep=True, spread=True
+    )
+    budget.heed(Sign.LOSS)
+    budget.heed(Sign.LOSS)
+    lease = budget.lease(sweep)
+    assert lease is not None
+    assert (lease.rate, lease.rate_per_host) == (400, 200)

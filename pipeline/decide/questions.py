@@ -17,7 +17,7 @@ from pipeline.decide.loss import searches
 from pipeline.decide.memo import once
 from pipeline.decide.refusals import contradicting
 from pipeline.decide.standing import SEARCHES, Mood, Standings, by_network, standings
-from pipeline.decide.verdict import HostFacts, decide, host_facts
+from pipeline.decide.verdict import HostFacts, decide, host_facts, is_open_baseline
 from pipeline.model import (
     Endpoint,
     Evidence,
@@ -128,7 +128,9 @@ def facts_by_host(
     controls: dict[Address, list[Observation]] = defaultdict(list)
     for endpoint, heard in evidence.observations.items():
         controls[endpoint.address].extend(
-            o for o in heard if o.purpose is Purpose.CONTROL and known.trusts(o)
+            o
+            for o in heard
+            if (o.purpose is Purpose.CONTROL or is_open_baseline(o)) and known.trusts(o)
         )
     loss = searches(evidence, known).loss_each_way
     return {

@@ -2,8 +2,8 @@
 
 A run begins at ``start`` of what its ceilings allow and doubles that with each good sign, at most
 once a second. A bad sign (answers are lost, come late, or canaries fall silent) halves it, and
-from then on it grows by an eighth for each ``recover`` seconds without another. It never falls
-below ``LEAST``, so that a run comes to its end, and never exceeds the whole.
+from then on it grows by an eighth for each ``recover`` seconds without another. No bad
+sign takes it below ``LEAST``, so that a run comes to its end, and it never exceeds the whole.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pipeline.decide.standing import Mood, Standings
 from pipeline.model import Answer, PortState, Protocol, Purpose, Task
 
 LEAST: Final = 1 / 8
+LEAST_AT_FIRST: Final = 1 / 16
+"""A run may begin lower: it doubles that at once where all is well."""
 STEP: Final = 1 / 8
 DOUBLING: Final = 1.0
 """Seconds between two doublings."""
@@ -36,16 +38,18 @@ ENOUGH: Final = 8
 known only because it answered a few of them may have answered by chance."""
 POOL: Final = 16
 """Ports of all hosts together of which the answers are compared."""
-USUALLY_ASKED: Final = 40
+USUALLY_ASKED: Final = 10
 USUALLY_LATE: Final = 1
 """What is taken for usual before anything is known: one host of so many answers late."""
 RECENT: Final = 16
 """Hosts of the newest answers that are held against what was usual before: one task may ask one."""
 FORGOTTEN: Final = 200
 """Hosts from which on what is usual is forgotten little by little."""
-UNUSUAL: Final = 0.01
+UNUSUAL: Final = 1e-4
 """Where packets are lost all the time, some answers are late all the time, whatever the rate: it is
-a sign when so many are late by chance with no more than this probability."""
+a sign when so many are late by chance with no more than this probability. A run asks often."""
+REPEATED: Final = 0.9
+"""Seconds after which a first answer is late: a SYN was repeated, which takes one (RFC 6298)."""
 LATE: Final = 0.25
 """Seconds by which an answer is late, if it also takes three times as long as the quickest."""
 
@@ -81,7 +85,7 @@ class Throttle:
     @classmethod
     def at_first(cls, manners: Manners, now: float) -> Throttle:
         """How a run begins."""
-        return cls(manners=manners, share=max(LEAST, min(1.0, manners.start)), since=now)
+        return cls(manners=manners, share=max(LEAST_AT_FIRST, min(1.0, manners.start)), since=now)
 
     def heed(self, sign: Sign, now: float, *, asked_at: float | None = None) -> Throttle:
         """What is allowed from now on.
@@ -93,7 +97,7 @@ class Throttle:
         if sign is not Sign.GOOD:
             if self.wary and asked_at is not None and asked_at < self.heeded:
                 return self
-            less = max(LEAST, self.share / 2)
+            less = min(self.share, max(LEAST, self.share / 2))
             return replace(self, share=less, since=now, heeded=now, wary=True)
         if self.share >= 1.0 or now - self.since < self._patience:
             return self
@@ -182,8 +186,8 @@ class Senses:
         for address, seconds in delays:
             best = self._quickest.get(address)
             hosts.add(address)
-            # A second is a repeated SYN (RFC 6298), and counts as late here, too.
-            if best is not None and seconds > max(3 * best, best + LATE):
+            # A repeated SYN counts as late here, too: by it is seen how many are usual.
+            if seconds > (REPEATED if best is None else max(3 * best, best + LATE)):
                 slow.add(address)
             self._quickest[address] = seconds if best is None else min(best, seconds)
         self._recent.append(_Count(len(hosts), len(slow)))

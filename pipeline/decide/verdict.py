@@ -100,9 +100,21 @@ class HostFacts:
         return self.open_ > 0 and self.refused == 0
 
 
+def is_open_baseline(observation: Observation) -> bool:
+    """True for a port that nobody named, and that was open before the sweep began."""
+    return (
+        observation.purpose is Purpose.CANARY
+        and observation.round == 0
+        and observation.state is PortState.OPEN
+    )
+
+
 def host_facts(controls: Iterable[Observation]) -> HostFacts:
-    """Sum up the control observations of one host (any method, any round)."""
-    seen = [o for o in controls if o.purpose is Purpose.CONTROL]
+    """Sum up the control observations of one host (any method, any round).
+
+    A port of the baseline that was open is one of them: nobody named it either.
+    """
+    seen = [o for o in controls if o.purpose is Purpose.CONTROL or is_open_baseline(o)]
     by_port: dict[Endpoint, set[PortState]] = {}
     for observation in seen:
         by_port.setdefault(observation.endpoint, set()).add(observation.state)

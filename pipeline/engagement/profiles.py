@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, fiel
 
 from pipeline import resources
 from pipeline.decide.scripts import MEASURED, denied
-from pipeline.decide.throttle import LEAST
+from pipeline.decide.throttle import LEAST_AT_FIRST
 from pipeline.engagement import kinds
 from pipeline.engagement.fragile import FRAGILE_PORTS
 from pipeline.engagement.kinds import Concurrency, Duration, PlainPorts, Rate, Strict
@@ -93,7 +93,7 @@ class ProfileDocument(Strict):
         default_factory=lambda: list(CANARY_WAITS)
     )
     gentle_pace: Annotated[float, Field(ge=0.1, le=1000)] = 8.0
-    slow_start: Annotated[float, Field(ge=LEAST, le=1)] = 0.125
+    slow_start: Annotated[float, Field(ge=LEAST_AT_FIRST, le=1)] = 0.125
     recover: Annotated[Duration, AfterValidator(kinds.between(1, 3600))] = 60.0
     second_looks: Annotated[int, Field(ge=0, le=6)] = 4
     watch_looks: Annotated[int, Field(ge=0, le=60)] = 7

@@ -321,3 +321,20 @@ def test_no_task_reaches_beyond_its_batch() -> None:
         purpose=Purpose.NAMED,
     )
     assert one.targets.addresses.texts() == ("192.0.2.7",)
+
+
+def test_an_open_port_of_the_baseline_is_a_control_port_that_answers() -> None:
+    """Where all control ports were lost on the way, it alone tells that a host pretends."""
+    baseline = Endpoint(CONTROL.address, Protocol.TCP, 40001)
+    lost = seen(Method.NMAP_SYN, PortState.FILTERED, where=CONTROL, purpose=Purpose.CONTROL)
+
+    def facts(state: PortState, round_: int = 0) -> HostFacts:
+        canary = seen(
+            Method.HANDSHAKE, state, where=baseline, purpose=Purpose.CANARY, round_=round_
+        )
+        return facts_by_host(evidence(batch(), [], [lost, canary]))[CONTROL.address]
+
+    assert facts(PortState.OPEN).answers_for_everything
+    # A refusal before the sweep says nothing of what a host does later, and a canary asks anything.
+    assert facts(PortState.CLOSED) == HostFacts(asked=1)
+    assert facts(PortState.OPEN, round_=1) == HostFacts(asked=1)

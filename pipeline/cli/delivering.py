@@ -59,18 +59,19 @@ def deliver_after(
 
     told: list[Delivery] = []
     try:
-        with workspace.delivering() as alone:
-            waiting = due(store, now=time.time()) if alone else []
-            if not alone and destinations_of(run):
-                console.event("delivery failed", "another process is delivering from here")
-            if waiting:
-                send_due(
-                    *(store, waiting, destinations_of),
-                    within=PATIENCE,
-                    around=outside(),
-                    tell=told.append,
-                    at_hand=document,
-                )
+        # Where nothing is due no lock is left behind either.
+        if due(store, now=time.time()):
+            with workspace.delivering() as alone:
+                if alone:
+                    send_due(
+                        *(store, due(store, now=time.time()), destinations_of),
+                        within=PATIENCE,
+                        around=outside(),
+                        tell=told.append,
+                        at_hand=document,
+                    )
+                elif destinations_of(run):
+                    console.event("delivery failed", "another process is delivering from here")
     except KeyboardInterrupt:
         console.event("delivery failed", "interrupted; `portproof deliver` goes on")
     except Error as error:

@@ -38,7 +38,7 @@ test: setup  ## All checks and tests, the network lab included (as root)
 	@$(MAKE) --no-print-directory --jobs 2 check suite
 
 suite: setup  ## The tests of `make test` alone
-	$(BIN)/python -m pytest -m 'not soak' --numprocesses 6 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -m 'not soak' --numprocesses 5 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 soak: setup  ## The long repetitions: 25 runs killed at random moments
 	$(BIN)/python -m pytest -m soak $(PYTEST)

@@ -21,7 +21,8 @@ import sys
 import termios
 import time
 
-LISTEN_SECONDS = 0.3
+LISTEN_SECONDS = 1.0
+"""A busy machine lets a proxy or a listener wait."""
 
 
 async def listen(talk: socket.socket) -> tuple[str, str] | None:

@@ -306,6 +306,8 @@ class Engine:
         task = record.task
         name = f"{record.number:06d}-{record.attempt + 1}-{task.method}"
         folder = self._folder / name
+        # By the windows by which it may start: others may be told as soon as it has.
+        fits = self._hours.fits(seconds, self._clock())
         try:
             command = self._executor.command(task, lease)
             attempt = self._ledger.start(
@@ -322,7 +324,6 @@ class Engine:
         active = self._active[task.batch]
         del active.waiting[record.number]
         active.running.add(record.number)
-        fits = self._hours.fits(seconds, self._clock())
         job = asyncio.create_task(self._attend(record, attempt, lease, folder, fits=fits))
         self._jobs[job] = record
         job.add_done_callback(self._ended)

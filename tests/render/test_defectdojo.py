@@ -3,28 +3,64 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
 
 from pipeline.model import VerdictKind
 from pipeline.render.defectdojo import render_defectdojo
+from pipeline.render.document import RunDocument
 from tests.render import documents
-from tests.render.judged import judged
+from tests.render.judged import ATTACKED, judged
 
-REQUIRED = {"title", "severity", "description"}
-KNOWN = REQUIRED | {
-    *("date", "mitigation", "references", "unique_id_from_tool", "vuln_id_from_tool"),
-    *("endpoints", "service", "tags"),
-}
+SCHEMA: Final = json.loads(
+    (Path(__file__).parent / "export_schemas" / "defectdojo.json").read_text(encoding="utf-8")
+)
+CHECK: Final = jsonschema.Draft202012Validator(SCHEMA)
+SMALL: Final = judged(documents.small())
 
 
-def test_every_finding_has_what_defectdojo_requires_and_only_what_it_knows() -> None:
-    findings = json.loads(render_defectdojo(judged(documents.small())))["findings"]
-    assert findings
-    for finding in findings:
-        assert finding.keys() >= REQUIRED
-        assert finding.keys() <= KNOWN
-        assert finding["severity"] in ("Critical", "High", "Medium", "Low", "Info")
-    ids = [finding["unique_id_from_tool"] for finding in findings]
+def file_of(document: RunDocument) -> Any:
+    return json.loads(render_defectdojo(document))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [SMALL, documents.small(), judged(documents.hostile(), ATTACKED), documents.EMPTY],
+    ids=["small", "without risks", "hostile", "empty"],
+)
+def test_every_finding_has_what_defectdojo_requires_and_only_what_it_knows(
+    document: RunDocument,
+) -> None:
+    CHECK.check_schema(SCHEMA)
+    CHECK.validate(file_of(document))
+    ids = [finding["unique_id_from_tool"] for finding in file_of(document)["findings"]]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("title", None),
+        ("severity", None),
+        ("description", None),
+        ("severity", "high"),
+        ("verdict", "confirmed"),
+        ("endpoints", ["10.80.1.7:443/tcp"]),
+        ("date", 1793671200),
+    ],
+)
+def test_the_schema_refuses_what_defectdojo_refuses(key: str, value: object) -> None:
+    found = file_of(SMALL)
+    assert CHECK.is_valid(found)
+    first = found["findings"][0]
+    if value is None:
+        del first[key]
+    else:
+        first[key] = value
+    assert not CHECK.is_valid(found)
 
 
 def test_what_is_not_open_is_no_finding() -> None:

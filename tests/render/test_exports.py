@@ -78,6 +78,7 @@ def test_every_record_is_valid(name: str, document: RunDocument) -> None:
         ("ocsf", ("finding_info", "verdict"), "confirmed"),
         ("ocsf", ("finding_info", "uid"), None),
         ("ocsf", ("metadata", "product"), None),
+        ("ocsf", ("metadata", "version"), "1.7.0"),
     ],
 )
 def test_the_schema_refuses_what_the_format_does_not_know(

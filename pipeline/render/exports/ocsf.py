@@ -1,6 +1,6 @@
 """A run as events of the Open Cybersecurity Schema Framework, one JSON object a line.
 
-Classes, attributes and numbers are those of OCSF 1.7: the run is a Scan Activity (6007), and each
+Classes, attributes and numbers are those of OCSF 1.8: the run is a Scan Activity (6007), and each
 finding a Detection Finding (2004). ``metadata.uid`` is the same whenever the run is exported,
 ``finding_info.uid`` is the same in every run. Times are milliseconds since 1970.
 """
@@ -18,7 +18,7 @@ from pipeline.render.document import RunDocument
 from pipeline.render.exports.entries import LABEL, Entry, entries, json_lines, known, milliseconds
 from pipeline.render.text import counted, visible
 
-VERSION: Final = "1.7.0"
+VERSION: Final = "1.8.0"
 SEVERITIES: Final[Mapping[Severity, int]] = MappingProxyType(
     {
         Severity.INFO: 1,

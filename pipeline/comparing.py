@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from pipeline.addresses import Address
-from pipeline.decide.compare import OPEN, Side, changes_of
+from pipeline.decide.compare import GONE, OPEN, Side, changes_of
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.standing import Mood, standings
 from pipeline.ledger import Ledger
@@ -29,7 +29,8 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
     for run in (before, after):
         run.require_evidence()
     pairs = differing(store, before.number, after.number)
-    had = {e.address for e, verdict in pairs.before.items() if verdict.kind in OPEN}
+    was_open = [e for e, verdict in pairs.before.items() if verdict.kind in OPEN]
+    had = {e.address for e in was_open if e not in pairs.after or pairs.after[e].kind in GONE}
     came = [e for e, verdict in pairs.after.items() if verdict.kind in OPEN]
     old, new = _Asked(store, before), _Asked(store, after)
     lost = {e.address for e in pairs.before.keys() - pairs.after.keys()}

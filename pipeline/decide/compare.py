@@ -95,10 +95,10 @@ def changes_of(
     endpoints = sorted(set(before.verdicts) | set(after.verdicts), key=lambda e: e.sort_key)
     changes = []
     for endpoint in endpoints:
-        found = _change(endpoint, before, after, silent, seen_open_earlier)
+        old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
+        found = _change(endpoint, old, new, before, after, silent, seen_open_earlier)
         if found is not None:
             kind, reason = found
-            old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
             changes.append(
                 Change(
                     endpoint=endpoint,
@@ -121,12 +121,13 @@ def _note(endpoint: Endpoint, kind: ChangeKind, before: Side, after: Side) -> st
 
 def _change(
     endpoint: Endpoint,
+    old: Verdict | None,
+    new: Verdict | None,
     before: Side,
     after: Side,
     silent: Collection[Address],
     seen_open_earlier: Collection[Endpoint],
 ) -> tuple[ChangeKind, str] | None:
-    old, new = before.verdicts.get(endpoint), after.verdicts.get(endpoint)
     if new is None or new.kind is VerdictKind.UNKNOWN:
         return _without_answer(endpoint, old, new, after, silent)
     if old is None or old.kind in GONE:

@@ -33,6 +33,7 @@ from pipeline.ports import PortSet
 from pipeline.redact import Redactor
 from pipeline.scope import Scope
 from pipeline.store import schema
+from pipeline.store.digests import file_digests
 from pipeline.store.records import (
     RunRecord,
     address_to_bytes,
@@ -108,6 +109,7 @@ def file_import(store: Store, paths: Sequence[Path], wanted: Wanted, *, now: flo
             decided=is_decided(sources),
         )
         record = _end(connection, number, wanted.run_id, plan, now)
+        file_digests(connection, number)
         _file_batches(connection, number, filing.ends, len(files))
     return record
 

@@ -43,6 +43,7 @@ _HIDDEN: Final = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     "\U000e0000-\U000e0fff]"
 )
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -248,6 +249,12 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "address": str(verdict.endpoint.address),
         "protocol": verdict.endpoint.protocol,
         "port": verdict.endpoint.port,
+        **_told(verdict),
+    }
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    return {
         "verdict": verdict.kind,
         "reason": verdict.reason,
         "confidence": round(verdict.confidence, 4),
@@ -478,8 +485,7 @@ def change_json(change: Change) -> dict[str, Any]:
 def _side(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
-    told = _verdict(verdict)
-    return {name: told[name] for name in ("verdict", "reason", "confidence", "service")}
+    return _told(verdict)
 
 
 def _task(record: TaskRecord) -> dict[str, Any]:
@@ -529,7 +535,7 @@ def _laid_out_value(value: Any) -> str:
 
 
 def _encoded(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     # RFC 8259, section 8.2: a lone surrogate is something no two readers agree about.
     return _HIDDEN.sub(_json_escape, _SURROGATE.sub("\ufffd", text))
 

@@ -16,7 +16,6 @@ from pipeline.decide.facts import (
 )
 from pipeline.decide.signatures import Signature, likely, of_host
 from pipeline.decide.standing import Episode, network_of
-from pipeline.engagement.artefacts import our_signatures
 from pipeline.model import Protocol
 from pipeline.render.language import Phrases, fraction, say
 from pipeline.render.networks import (
@@ -169,6 +168,8 @@ def likely_text(signature: Signature) -> str:
 
 def _likely(records: Sequence[HostRecord]) -> Iterator[str]:
     """What all of these hosts look like, if it has a name."""
+    from pipeline.engagement.artefacts import our_signatures  # see render/story.py
+
     found = {likely(our_signatures(), of_host(record)) for record in records}
     if len(found) == 1 and (signature := found.pop()) is not None:
         yield likely_text(signature)

@@ -23,7 +23,6 @@ from pipeline.decide.pattern import PatternKind, pattern
 from pipeline.decide.signatures import likely, of_endpoint
 from pipeline.decide.standing import Mood
 from pipeline.decide.verdict import SOME_REFUSED, HostFacts, hypotheses
-from pipeline.engagement.artefacts import our_signatures
 from pipeline.model import (
     Aftermath,
     Endpoint,
@@ -302,6 +301,9 @@ def _why_aside(observation: Observation, host: HostRecord | None) -> str:
 
 
 def _decided(finding: Finding, host: HostRecord | None) -> Iterator[str]:
+    # A quarter of a second to import, and a comparison tells no story.
+    from pipeline.engagement.artefacts import our_signatures
+
     verdict = finding.verdict
     code = visible(verdict.reason, _LABEL)
     yield f"{verdict.kind}, by the rule {code}: {reasons.explain(verdict.reason)}"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from pipeline.errors import DiskFull, StoreError
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest revision; a test compares it with the migrations folder."""
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -16,6 +14,7 @@ from pipeline.decide.compare import GONE, OPEN, QUIET
 from pipeline.model import Endpoint, Protocol, Verdict, VerdictKind
 from pipeline.ports import PortSet
 from pipeline.store import schema
+from pipeline.store.digests import digested, otherwise
 from pipeline.store.records import (
     KIND_CODES,
     address_from_bytes,
@@ -40,11 +39,12 @@ class Pairs:
 def differing(store: Store, before: int, after: int) -> Pairs:
     """The endpoints on which two runs differ, or that only one of them has and calls something.
 
-    Where both think that nothing is there, nothing differs.
+    Where both think that nothing is there, nothing differs. Hosts whose digests are equal are not
+    looked at; where a run has none, as those of older versions, all are.
     """
     old, new = schema.verdicts.alias("old"), schema.verdicts.alias("new")
     same = and_(*(old.c[name] == new.c[name] for name in ("address", "protocol", "port")))
-    gone = sorted(GONE)
+    gone, columns = sorted(GONE), len(old.c)
     changed = (
         select(old, *(column.label(f"new_{column.name}") for column in new.c))
         .select_from(old.outerjoin(new, and_(same, new.c.run == after)))
@@ -60,42 +60,19 @@ def differing(store: Store, before: int, after: int) -> Pairs:
     there = select(old.c.run).where(same, old.c.run == before).exists()
     added = select(new).where(new.c.run == after, new.c.kind.not_in(gone), ~there)
     pairs = Pairs(before={}, after={})
-    # The database works without the interpreter's lock, so each query has a core of its own.
-    with _meanwhile(store, added) as found_new, store.reading() as connection:
+    with store.reading() as connection:
+        if digested(connection, before, after):
+            changed = changed.where(old.c.address.in_(otherwise(before, after)))
+            added = added.where(new.c.address.in_(otherwise(after, before)))
         for line in connection.execute(changed):
-            found = line._mapping
-            verdict = verdict_of(found)
+            verdict = verdict_of(line[:columns])
             pairs.before[verdict.endpoint] = verdict
-            if found["new_run"] is not None:
-                named = {column.name: found[f"new_{column.name}"] for column in new.c}
-                pairs.after[verdict.endpoint] = verdict_of(named)
-    for line in found_new:
-        verdict = verdict_of(line._mapping)
-        pairs.after[verdict.endpoint] = verdict
+            if line.new_run is not None:
+                pairs.after[verdict.endpoint] = verdict_of(line[columns:])
+        for line in connection.execute(added):
+            verdict = verdict_of(line)
+            pairs.after[verdict.endpoint] = verdict
     return pairs
-
-
-@contextmanager
-def _meanwhile(store: Store, query: Select[Any]) -> Iterator[list[Any]]:
-    """Ask a query while something else is done; its rows are there once that is over."""
-    rows: list[Any] = []
-    problems: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            with store.reading() as connection:
-                rows.extend(connection.execute(query))
-        except Exception as problem:  # whoever waits raises it
-            problems.append(problem)
-
-    thread = Thread(target=ask)
-    thread.start()
-    try:
-        yield rows
-    finally:
-        thread.join()
-    if problems:
-        raise problems[0]
 
 
 def answering(store: Store, run: int, hosts: Iterable[Address]) -> frozenset[Address]:
@@ -154,9 +131,7 @@ def _of_engagement(engagement: str) -> Select[Any]:
 def verdicts_on(store: Store, run: int, hosts: Iterable[Address]) -> dict[Endpoint, Verdict]:
     """All verdicts of a run on some hosts."""
     query = select(schema.verdicts).where(schema.verdicts.c.run == run)
-    found = (
-        verdict_of(line._mapping) for line in _rows(store, query, hosts, schema.verdicts.c.address)
-    )
+    found = map(verdict_of, _rows(store, query, hosts, schema.verdicts.c.address))
     return {verdict.endpoint: verdict for verdict in found}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from pipeline.plan import RunPlan
 from pipeline.render.document import Comparison, Event
 from pipeline.store import schema
 from pipeline.store.database import guarded, open_database
+from pipeline.store.digests import file_digests
 from pipeline.store.records import (
     AuditRecord,
     Memory,
@@ -246,6 +247,7 @@ class Store:
             connection.execute(delete(schema.verdicts).where(schema.verdicts.c.run == run))
             while some := list(islice(rows, _AT_ONCE)):
                 connection.exec_driver_sql(INSERT_VERDICTS, some)
+            file_digests(connection, run)
 
     def count_verdicts(self, run: int) -> dict[VerdictKind, int]:
         """How many verdicts of each kind a run has; none for a kind that it has none of."""
@@ -260,7 +262,7 @@ class Store:
         """The verdicts of a run, in the order of endpoints."""
         query = select(schema.verdicts).where(schema.verdicts.c.run == run)
         with self.reading() as connection:
-            found = [verdict_of(line._mapping) for line in connection.execute(query)]
+            found = [verdict_of(line) for line in connection.execute(query)]
         return {v.endpoint: v for v in sorted(found, key=lambda v: v.endpoint.sort_key)}
 
     def save_comparison(
@@ -383,13 +385,15 @@ def verdict_values(run: int, verdict: Verdict) -> tuple[Any, ...]:
     )
 
 
-def verdict_of(found: Any) -> Verdict:
-    """The verdict of a row of ``verdicts``."""
+def verdict_of(row: Sequence[Any]) -> Verdict:
+    """The verdict of a row of ``verdicts``, in the order of its columns."""
+    # By place, because there may be a million of them.
+    _, address, protocol, port, kind, reason, confidence, observations, service = row
     return Verdict(
-        endpoint=endpoint_of(found),
-        kind=VerdictKind(found["kind"]),
-        reason=found["reason"],
-        confidence=found["confidence"],
-        observations=tuple(json.loads(found["observations"])),
-        service=service_from_text(found["service"]),
+        endpoint=Endpoint(address_from_bytes(address), Protocol(protocol), port),
+        kind=VerdictKind(kind),
+        reason=reason,
+        confidence=confidence,
+        observations=tuple(json.loads(observations)),
+        service=service_from_text(service),
     )

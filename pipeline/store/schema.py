@@ -142,6 +142,16 @@ verdicts = Table(
     Column("service", Text),  # JSON
 )
 
+# What the verdicts on a host say, see digests.py. Triggers on ``verdicts`` drop those of a run.
+verdict_digests = Table(
+    "verdict_digests",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    Column("address", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 comparisons = Table(
     "comparisons",
     metadata,

@@ -32,6 +32,7 @@ def correlate(
     """File vulnerability scans of others beside a run, and report it again; sends nothing."""
     from pipeline.cli.edge import printing
     from pipeline.render.known import file_text, others_json
+    from pipeline.render.text import counted
 
     document = _correlated(run, files, workspace)
     found = document.others
@@ -43,9 +44,10 @@ def correlate(
         for file in found.files:
             print(file_text(file))
         print(
-            f"{len(found.known):,} endpoints with known vulnerabilities, {len(found.blind):,} "
-            f"blind spots, {len(found.unseen):,} hosts that no scanner covered, "
-            f"{len(found.doubted):,} endpoints that the run saw otherwise"
+            f"{counted(len(found.known), 'endpoint')} with known vulnerabilities, "
+            f"{counted(len(found.blind), 'blind spot')}, "
+            f"{counted(len(found.unseen), 'host')} that no scanner covered, "
+            f"{counted(len(found.doubted), 'endpoint')} that the run saw otherwise"
         )
     return 0
 

@@ -39,7 +39,7 @@ def test_two_scanners_that_know_the_same_are_told_once_and_survive_their_files(
     ran = portproof("correlate", "last", *files, *here)
     assert ran.code == 0
     assert "shop.nessus (Nessus, ended 2026-11-20 04:12 UTC): 3 findings; 1 about hosts" in ran.out
-    assert "1 endpoints with known vulnerabilities" in ran.out
+    assert "1 endpoint with known vulnerabilities" in ran.out
     for file in files:
         file.unlink()
     assert portproof("report", *here).code == 0

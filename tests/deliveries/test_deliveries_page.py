@@ -1,4 +1,4 @@
-"""The examples of the page are sound: engagements load, the few lines verify, rsyslog agrees."""
+"""The examples of deliveries are sound: engagements load, the few lines verify, rsyslog agrees."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from tests.cli.ground import engage
 from tests.deliveries.conftest import Certificates
 from tests.docs.pages import DOCS, Block, blocks
 
-PAGE = blocks(DOCS / "deliveries.md")
+PAGES = ("syslog", "ecs", "splunk", "webhook", "defectdojo")
 
 
 def of(language: str, holds: str = "") -> list[Block]:
-    return [block for block in PAGE if block.language == language and holds in block.text]
+    read = [block for name in PAGES for block in blocks(DOCS / "integrations" / f"{name}.md")]
+    return [block for block in read if block.language == language and holds in block.text]
 
 
-def test_every_destination_of_the_page_is_sound(tmp_path: Path) -> None:
+def test_every_destination_of_the_pages_is_sound(tmp_path: Path) -> None:
     path = engage(tmp_path, ["127.0.0.1"], [80])
     sound = path.read_text()
     for name in ("siem-ca.pem", "portproof.pem", "portproof.key"):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pipeline.decide import reasons, udp_tasks
 from pipeline.decide.canaries import held
 from pipeline.decide.closer import closer_looks
+from pipeline.decide.loss import searches
 from pipeline.decide.questions import (
     asked,
     at_rest,
@@ -77,11 +78,13 @@ def _again(
 ) -> Iterator[Task]:
     heard = evidence.observations
     budget = _Spending(evidence, policy)
+    loss = searches(evidence, standings(evidence)).loss_each_way
     rounds: dict[tuple[int, bool], list[Endpoint]] = defaultdict(list)
     for endpoint, verdict in found.items():
         observations = heard.get(endpoint, ())
         number, _ = resting[endpoint]
-        if worth_asking_again(verdict, observations, error=policy.error) and budget.allows(number):
+        in_doubt = worth_asking_again(verdict, observations, error=policy.error, loss=loss)
+        if in_doubt and budget.allows(number):
             rounds[number, number == 1 and may_be_a_loss(observations)].append(endpoint)
     for (number, lost), endpoints in sorted(rounds.items()):
         ended = max(resting[endpoint][1] for endpoint in endpoints)

@@ -32,13 +32,18 @@ _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
 def worth_asking_again(
-    verdict: Verdict, observations: Iterable[Observation], *, error: float = ERROR
+    verdict: Verdict,
+    observations: Iterable[Observation],
+    *,
+    error: float = ERROR,
+    loss: float = 0.0,
 ) -> bool:
     """True when another round could still change this verdict.
 
     A verdict that nothing is there is settled as soon as its confidence reaches ``1 - error`` (a
     sequential test, see sequential.py); what is believed but not proven is asked again whatever its
-    confidence, and what seems to pretend at least once.
+    confidence, and what seems to pretend at least once. ``loss`` is the share of packets that are
+    lost each way: what a service did not acknowledge may have been lost, again and again.
     """
     if verdict.reason in _SETTLED_AT_ONCE:
         return False
@@ -54,9 +59,23 @@ def worth_asking_again(
             return rounds < _HEARD_TWICE and verdict.confidence < 1.0 - error
         case VerdictKind.ARTEFACT:
             # What is missing after a handshake may have been lost, however much it looks alike.
+            if verdict.reason == reasons.NEVER_ACKNOWLEDGED:
+                return rounds < _rounds_beyond(loss, error)
             return verdict.reason == reasons.HANDSHAKE_NEVER_COMPLETES or rounds < _HEARD_TWICE
         case _:
             assert_never(verdict.kind)
+
+
+def _rounds_beyond(loss: float, error: float) -> int:
+    """After how many rounds loss alone explains no more than ``error`` that nobody answered.
+
+    A SYN proxy asks the host behind it once for each connection. When that question or its answer
+    is lost, nobody acknowledges what we send, however often it is repeated.
+    """
+    in_vain = 1.0 - (1.0 - loss) ** 2
+    if not 0.0 < in_vain < 1.0:
+        return _HEARD_TWICE
+    return max(_HEARD_TWICE, math.ceil(math.log(error) / math.log(in_vain)))
 
 
 def may_be_a_loss(observations: Iterable[Observation]) -> bool:

@@ -46,6 +46,32 @@ def test_only_what_another_round_could_change_is_asked_again(
     assert worth_asking_again(found, SECOND) is after_two
 
 
+@pytest.mark.parametrize(("loss", "enough"), [(0.0, 2), (0.01, 2), (0.05, 2), (0.1, 3), (0.2, 5)])
+def test_silence_after_a_handshake_is_believed_once_loss_cannot_explain_it(
+    loss: float, enough: int
+) -> None:
+    found = verdict(VerdictKind.ARTEFACT, reason=reasons.NEVER_ACKNOWLEDGED)
+    rounds = [seen(Method.HANDSHAKE, round_=number) for number in range(1, enough + 1)]
+    assert worth_asking_again(found, rounds[:-1], loss=loss)
+    assert not worth_asking_again(found, rounds, loss=loss)
+
+
+@given(loss=st.floats(0, 1), more=st.floats(0, 1), rounds=st.integers(1, 12))
+def test_more_loss_never_settles_sooner_what_was_not_acknowledged(
+    loss: float, more: float, rounds: int
+) -> None:
+    found = verdict(VerdictKind.ARTEFACT, reason=reasons.NEVER_ACKNOWLEDGED)
+    heard = [seen(Method.HANDSHAKE, round_=number) for number in range(1, rounds + 1)]
+    less, more = sorted((loss, more))
+    if worth_asking_again(found, heard, loss=less):
+        assert worth_asking_again(found, heard, loss=min(more, 0.99))
+
+
+def test_a_reset_after_the_handshake_is_no_loss() -> None:
+    found = verdict(VerdictKind.ARTEFACT, reason=reasons.RESET_AFTER_HANDSHAKE)
+    assert not worth_asking_again(found, SECOND, loss=0.2)
+
+
 def test_what_the_sweep_the_controls_and_the_probes_heard_is_no_round() -> None:
     refuted = verdict(VerdictKind.REFUTED, reason=reasons.CLOSED_WHEN_ASKED_AGAIN)
     beside: list[Observation] = [

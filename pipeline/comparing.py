@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from pipeline.addresses import Address
-from pipeline.decide.compare import GONE, OPEN, Side, changes_of
+from pipeline.decide.compare import GONE, OPEN, Side, changes_of, never
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.standing import Mood, standings
 from pipeline.ledger import Ledger
-from pipeline.model import Change, Endpoint, Protocol
+from pipeline.model import Change, Endpoint, Protocol, VerdictKind
 from pipeline.ports import PortSet
-from pipeline.store.pairs import answering, differing, open_earlier, refusals_on
+from pipeline.store.pairs import Pairs, answering, differing, open_earlier, refusals_on
 from pipeline.store.records import RunRecord
 from pipeline.store.runs import Store
 
@@ -33,8 +33,11 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
     had = {e.address for e in was_open if e not in pairs.after or pairs.after[e].kind in GONE}
     came = [e for e, verdict in pairs.after.items() if verdict.kind in OPEN]
     old, new = _Asked(store, before), _Asked(store, after)
-    lost = {e.address for e in pairs.before.keys() - pairs.after.keys()}
-    refused = _refused(store, after, lost)
+    refused = _refused(store, after, _worth_looking(pairs, after))
+
+    def is_refused(endpoint: Endpoint) -> bool:
+        return endpoint.port in refused.get((endpoint.address, endpoint.protocol), NO_PORTS)
+
     answered = answering(store, after.number, had)
     return changes_of(
         Side(verdicts=pairs.before, asked=old.asked, why=old.why),
@@ -42,11 +45,19 @@ def compare_runs(store: Store, before: RunRecord, after: RunRecord) -> tuple[Cha
             verdicts=pairs.after,
             asked=new.asked,
             why=new.why,
-            refused=lambda e: e.port in refused.get((e.address, e.protocol), NO_PORTS),
+            refused=is_refused,
+            counted=is_refused if after.plan.imported else never,
         ),
         silent=had - answered - {address for address, _ in refused},
         seen_open_earlier=open_earlier(store, before.plan.engagement, before.number, came),
     )
+
+
+def _worth_looking(pairs: Pairs, run: RunRecord) -> set[Address]:
+    """The hosts of which the refusals of a run matter; in files they tell what was counted."""
+    lost = pairs.before.keys() - pairs.after.keys()
+    closed = (e for e, said in pairs.after.items() if said.kind is VerdictKind.REFUTED)
+    return {e.address for e in (*lost, *(closed if run.plan.imported else ()))}
 
 
 def _refused(

@@ -44,6 +44,7 @@ def of_run(store: Store, record: RunRecord, origin: Origin) -> Half:
         verdicts=store.verdicts(record.number),
         asked=coverage.asked,
         refused=coverage.refused,
+        counted=coverage.refused,
         why=coverage.why,
     )
     return Half(sides=(side,), plan=record.plan, origin=origin)
@@ -99,6 +100,7 @@ def _side(occasion: Occasion) -> Side:
         verdicts=occasion.verdicts,
         asked=coverage.asked,
         refused=coverage.refused,
+        counted=coverage.refused,
         why=coverage.why,
     )
 

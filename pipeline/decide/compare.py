@@ -23,6 +23,7 @@ GONE: Final = frozenset({VerdictKind.REFUTED, VerdictKind.FILTERED, VerdictKind.
 _THERE: Final = OPEN | {VerdictKind.TRANSIENT}
 QUIET: Final = frozenset({VerdictKind.FILTERED, VerdictKind.UNKNOWN})
 """Verdicts of endpoints that did not answer, unless something answered for them by ICMP."""
+COUNTED: Final = "counted among the closed ports, not listed"
 
 _DISAPPEARED: Final = frozenset(
     {ChangeKind.CLOSED, ChangeKind.NOW_FILTERED, ChangeKind.UNREACHABLE}
@@ -50,7 +51,8 @@ def _not_asked(_: Endpoint) -> tuple[str, str]:
     return reasons.NOT_ASKED, ""
 
 
-def _never(_: Endpoint) -> bool:
+def never(_: Endpoint) -> bool:
+    """Nothing of the kind is known of any endpoint."""
     return False
 
 
@@ -58,13 +60,15 @@ def _never(_: Endpoint) -> bool:
 class Side:
     """One of the two runs: its verdicts, and whether it asked about an endpoint.
 
-    ``refused`` tells of endpoints without a verdict whether they refused, and ``why`` of those that
-    were not asked why not: a reason code, and words.
+    ``refused`` tells of endpoints without a verdict whether they refused, ``counted`` of those with
+    one whether a file only counts them among the closed, and ``why`` of those that were not asked
+    why not: a reason code, and words.
     """
 
     verdicts: Mapping[Endpoint, Verdict]
     asked: Callable[[Endpoint], bool]
-    refused: Callable[[Endpoint], bool] = _never
+    refused: Callable[[Endpoint], bool] = never
+    counted: Callable[[Endpoint], bool] = never
     why: Callable[[Endpoint], tuple[str, str]] = _not_asked
 
     def covers(self, endpoint: Endpoint) -> bool:
@@ -114,6 +118,8 @@ def changes_of(
 
 
 def _note(endpoint: Endpoint, kind: ChangeKind, before: Side, after: Side) -> str:
+    if kind is ChangeKind.CLOSED:
+        return COUNTED if endpoint in after.verdicts and after.counted(endpoint) else ""
     if kind is ChangeKind.NOT_COVERED:
         return after.why(endpoint)[1]
     return before.why(endpoint)[1] if kind is ChangeKind.NEWLY_COVERED else ""

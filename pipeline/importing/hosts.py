@@ -115,13 +115,12 @@ class Hosts:
         refused: dict[Protocol, list[tuple[int, int]]],
     ) -> None:
         expected = self._interest.expected.at(host.address, protocol)
-        named = [port for port in expected if port in ports]
-        for port in sorted(named):
+        for port in sorted(port for port in expected if port in ports):
             question = self._about(host, protocol, port)
             self._observe(question, host, port, state, reason, time, None)
         if state is PortState.CLOSED:
-            rest = ports - PortSet.of(named) if named else ports
-            refused.setdefault(protocol, []).extend(rest.ranges)
+            # Also those that are observed: what is in both was counted, and not listed.
+            refused.setdefault(protocol, []).extend(ports.ranges)
 
     def _about(self, host: HostResult, protocol: Protocol, port: int) -> Question:
         """The question that an answer about this port belongs to."""

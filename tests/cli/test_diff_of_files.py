@@ -29,7 +29,7 @@ def told(document: Any) -> dict[str, tuple[str, str, str | None]]:
 
 SIX = {
     "not-asked": ("not-covered", "not-asked", "its port was not asked"),
-    "extraports": ("closed", "refused", None),
+    "extraports": ("closed", "refused", "counted among the closed ports, not listed"),
     "timed-out": ("not-covered", "gave-up", "host timed out"),
     "host-missing": ("not-covered", "not-asked", "its address was not asked"),
     "closed": ("closed", "refused", None),
@@ -49,6 +49,28 @@ def test_what_became_of_an_open_port_is_told_apart(case: str, portproof: Portpro
     # The whole host is gone from some of them, and 80/tcp with it; nothing else ever changed.
     assert changes.keys() <= {"192.0.2.7:80"}
     assert {kind for kind, *_ in changes.values()} <= {"not-covered"}
+
+
+ROWS = {
+    "text": r"(?m)^192\.0\.2\.7:22/tcp .*$",
+    "json": r"(?m)^.*\"port\":22,.*$",
+    "markdown": r"(?m)^\| 192\.0\.2\.7:22/tcp .*$",
+    "html": r"(?s)<tr><th[^>]*>192\.0\.2\.7:22/tcp</th>.*?</tr>",
+}
+
+
+@pytest.mark.parametrize("form", ROWS)
+def test_no_two_of_the_six_read_alike_in_any_form(form: str, portproof: Portproof) -> None:
+    said = {}
+    for case, (kind, reason, note) in SIX.items():
+        out = portproof("diff", *pair("before", case), "--format", form).out
+        (row,) = re.findall(ROWS[form], out)
+        said[row] = case
+        assert reason in row
+        assert note is None or note in row
+        # Of a page the heading above the row names the kind.
+        assert kind in (out if form == "html" else row)
+    assert len(said) == len(SIX)
 
 
 @pytest.mark.parametrize("case", SIX)
@@ -82,6 +104,18 @@ def test_the_order_of_extraports_is_no_change(portproof: Portproof) -> None:
 def test_addresses_stand_in_numeric_order(portproof: Portproof) -> None:
     said = portproof("diff", *pair("order-before", "order-after"), "--format", "json")
     assert list(told(said.json)) == ["192.0.2.9:22", "192.0.2.10:22"]
+
+
+@pytest.mark.parametrize("form", ROWS)
+def test_what_ndiff_gets_wrong_is_right_in_any_form(form: str, portproof: Portproof) -> None:
+    lost = portproof("diff", *pair("tunnel-before", "tunnel-after"), "--format", form)
+    assert (lost.code, "tunnel" in lost.out, "ssl" in lost.out) == (1, True, True)
+    moved = portproof("diff", *pair("extraports-one", "extraports-other"), "--format", form)
+    assert moved.code == 0
+    assert '"changes":[]' in moved.out or "nothing changed" in moved.out.lower()
+    ordered = portproof("diff", *pair("order-before", "order-after"), "--format", form).out
+    found = re.findall(r"192\.0\.2\.\d+(?=:22/tcp|\",\"protocol)", ordered)
+    assert found == ["192.0.2.9", "192.0.2.10"]
 
 
 def test_the_header_says_what_was_not_the_same(portproof: Portproof) -> None:
@@ -140,6 +174,17 @@ def test_what_is_no_scan_or_lacks_its_other_side_exits_with_2(
     assert portproof("diff", nonsense, FILES / "closed.xml").code == 2
     said = portproof("diff", "--workspace", tmp_path, "", FILES / "closed.xml")
     assert said.code == 2
+
+
+def test_what_an_imported_file_counts_and_does_not_list_is_told_of_its_run_too(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    here = ("--workspace", tmp_path)
+    for name in ("before", "extraports", "closed"):
+        assert portproof("import", FILES / f"{name}.xml", *here, "--engagement", "x").code == 0
+    for after, note in (("last~1", SIX["extraports"][2]), ("last", None)):
+        said = portproof("diff", "last~2", after, *here, "--format", "json")
+        assert told(said.json)["192.0.2.7:22"] == ("closed", "refused", note)
 
 
 def test_imported_runs_are_compared_as_the_files_are(portproof: Portproof, tmp_path: Path) -> None:

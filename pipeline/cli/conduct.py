@@ -33,7 +33,7 @@ from pipeline.cli.resuming import how_to_resume
 from pipeline.correlating import EVENT, file_scans_of_engagement
 from pipeline.engagement import Engagement, load
 from pipeline.engagement.inventorying import gathered, require_few
-from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine
+from pipeline.engine import HANDSHAKE_TASKS_AT_ONCE, Engine, Progress
 from pipeline.errors import (
     Error,
     Incomplete,
@@ -380,6 +380,10 @@ async def _network_half(
         console.event(kind, text)
         teller.event(kind, text)
 
+    def on_progress(progress: Progress) -> None:
+        console.progress(progress)
+        teller.hear()
+
     current = Current(
         plan, workspace, tell=lambda text: on_event("engagement", text), clock=time.time
     )
@@ -409,7 +413,7 @@ async def _network_half(
         waits=waits,
         blocks_told=max((e.time for e in earlier if e.kind == "blocked"), default=float("-inf")),
         on_event=on_event,
-        on_progress=console.progress,
+        on_progress=on_progress,
     )
     with console.live(f"run {run.id}", tasks_before=len(settled)):
         _on_interrupt(engine, console)

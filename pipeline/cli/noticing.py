@@ -31,6 +31,7 @@ _DAY: Final = 86400.0
 _EVENTS: Final = {
     "task": NoticeKind.STARTED,
     "paused": NoticeKind.PAUSED,
+    "continued": NoticeKind.CONTINUED,
     "blocked": NoticeKind.BLOCKED,
 }
 _NETWORKS: Final = 5
@@ -80,11 +81,13 @@ class Teller:
             if not self._begun:
                 self._begun = True
                 self.tell(known)
+        elif known is NoticeKind.CONTINUED and not self._begun:
+            return
         elif known is not None:
             self.tell(known, text=text)
 
     def tell(self, kind: NoticeKind, **facts: Any) -> None:
-        """Put a notice on its way, and file what became of earlier ones."""
+        """Put a notice on its way."""
         settings = self._settings
         if self._post is None or settings is None:
             return
@@ -92,7 +95,12 @@ class Teller:
             notice = self._notice(kind, now=time.time(), **facts)
             if notice is not None:
                 self._post.send(notice)
-        self._file((n.kind, found) for n, found in self._post.heard())
+        self.hear()
+
+    def hear(self) -> None:
+        """File what became of notices that were on their way."""
+        if self._post is not None:
+            self._file((n.kind, found) for n, found in self._post.heard())
 
     def finished(self, document: RunDocument, *, act: bool) -> bool:
         """Say what was found, and wait for all notices. True when that put something on record."""

@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     BEFORE = "before"
     STARTED = "started"
     PAUSED = "paused"
+    CONTINUED = "continued"
     BLOCKED = "blocked"
     FINISHED = "finished"
     FAILED = "failed"

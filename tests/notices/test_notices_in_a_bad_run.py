@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.ground import Said, Service, ask, ended, engage, spawn, wait_until
 from tests.faults.fakes import Fake, fake
-from tests.faults.test_orders_during_a_run import HANGS, keep_calendar
+from tests.faults.test_orders_during_a_run import HANGS, keep_calendar, rows
 from tests.notices.conftest import LOOPBACK, Mailbox, Webhook
 from tests.notices.test_notices_of_a_run import NOTICES
 
@@ -74,17 +74,27 @@ def test_a_pause_and_a_failure_are_told_when_they_come_and_a_resumed_run_is_not_
     assert heads(mailbox, webhook) == ["announced", "paused"]
     assert "no window is open; the next one opens" in mailbox.texts()[1]
     keep_calendar(path, (-60, 3600))
-    wait_until((path.parent / "running").exists, "the sweep")
+    sweep = path.parent / "running"
+    wait_until(sweep.exists, "the sweep")
+    assert heads(mailbox, webhook) == ["announced", "paused", "begun"]
+    keep_calendar(path, (-60, 2), (1800, 3600))
+    wait_until(lambda: len(webhook.bodies) >= 4, "the notice of the pause in mid-run")
+    filed = "SELECT text FROM events WHERE text LIKE 'paused: was taken by %'"
+    wait_until(lambda: len(rows(path, filed)) == 4, "both notices of a pause on record")
+    sweep.unlink()
+    keep_calendar(path, (-60, 3600))
+    wait_until(sweep.exists, "the sweep, asked again")
     stop = path.with_name("portproof.stop")
     stop.write_text("the client called")
     assert ended(running).code == 3
-    assert heads(mailbox, webhook) == ["announced", "paused", "begun", "not finished"]
-    assert "everything is stopped here: the client called" in mailbox.texts()[3]
-    assert "Go on with `portproof resume" in mailbox.texts()[3]
+    assert heads(mailbox, webhook)[3:] == ["paused", "goes on", "not finished"]
+    assert "a window is open again" in mailbox.texts()[4]
+    assert "everything is stopped here: the client called" in mailbox.texts()[5]
+    assert "Go on with `portproof resume" in mailbox.texts()[5]
     nmap.unlink()
     stop.unlink()
     assert portproof("resume", "--workspace", path.parent).code == 1
-    assert heads(mailbox, webhook)[4:] == ["begun", "finished"]
+    assert heads(mailbox, webhook)[6:] == ["begun", "finished"]
 
 
 def test_a_run_that_is_turned_away_says_so_once(

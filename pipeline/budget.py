@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 
 from pipeline.addresses import AddressSet, widened
 from pipeline.decide.pace import MARGIN, Ceilings
+from pipeline.decide.shares import KEPT, Waiting, is_long, least_for_a_sweep, left_by_a_sweep
 from pipeline.decide.throttle import Manners, Sign, Throttle
 from pipeline.plan import Policy
 
-SWEEP_SHARE = 0.8
-"""A sweep leaves a fifth of the rate to the corroboration of earlier batches."""
 LEAST_SHARE = 0.05
 """Less than this share of the rate is not worth starting a tool for."""
 LEAST_SHARE_OF_A_HOST = 0.3
@@ -63,6 +62,7 @@ class Lease:
     rate_per_network: float = float("inf")
     networks: AddressSet = field(default_factory=AddressSet)
     slowed: bool = False
+    sweep: bool = False
 
     def give_back(self) -> None:
         """The task sends no more. Harmless when called twice."""
@@ -93,6 +93,8 @@ class Budget:
         self._throttle = Throttle.at_first(manners or Manners(), clock())
         self._clock = clock
         self._leases: list[Lease] = []
+        self._waiting: Waiting | None = None
+        """The long sweep that waits, while no other runs."""
 
     @property
     def share(self) -> float:
@@ -130,19 +132,39 @@ class Budget:
         return time - self._clock()
 
     def lease(self, demand: Demand) -> Lease | None:
-        """A share for this demand, or ``None`` when it has to wait."""
+        """A share for this demand, or ``None`` when it has to wait.
+
+        For a long sweep that has to, others leave some of the rate until it has begun.
+        """
         now = self._clock()
         self._leases = [lease for lease in self._leases if lease.counts_at(now)]
+        lease = self._lease(demand, now)
+        if lease is not None:
+            self._leases.append(lease)
+            if self._is_long(demand):
+                self._waiting = None
+        elif self._is_long(demand) and not any(lease.sweep for lease in self._leases):
+            self._waiting = Waiting(
+                rate=self._least_for_a_sweep(demand),
+                networks=self._around(demand.hosts),
+                per_network=self._least_in_a_network(demand),
+                until=now + KEPT,
+            )
+        return lease
+
+    def _lease(self, demand: Demand, now: float) -> Lease | None:
         total = self.ceilings.rate * MARGIN
         around = self._around(demand.hosts)
-        per_network = self._free_per_network(around, demand)
-        rate = min(self._free_rate(total, demand), demand.packets, demand.most)
+        per_network = self._free_per_network(around, demand, now)
+        rate = min(self._free_rate(total, demand, now), demand.packets, demand.most)
         if not self._reaches(per_network, rate, demand):
             return None
         if not demand.spread:
             rate = min(rate, per_network)
             total = min(total, self.ceilings.of_a_network * MARGIN)
         least = min(total, demand.packets) if demand.burst else total * LEAST_SHARE
+        if self._is_long(demand):
+            least = max(least, self._least_for_a_sweep(demand))
         if rate < min(least, demand.packets, demand.most):
             return None
         room = self._free_per_host(demand.hosts)
@@ -156,7 +178,7 @@ class Budget:
         # Bursts cannot be slowed down, and what has a pace is gentle as it is.
         slowed = not demand.burst and (demand.sweep or demand.most == float("inf"))
         if slowed:
-            rate = self._slowed(rate, demand)
+            rate = self._slowed(rate, demand, now)
             if not rate:
                 return None
             if not demand.sweep:
@@ -164,7 +186,7 @@ class Budget:
                 per_host = self._throttle.below(
                     per_host, self.ceilings.rate_per_host, demand.packets_to_a_host
                 )
-        lease = Lease(
+        return Lease(
             demand.hosts,
             rate,
             per_host,
@@ -172,11 +194,36 @@ class Budget:
             rate_per_network=min(rate, per_network) if around else float("inf"),
             networks=around,
             slowed=slowed,
+            sweep=demand.sweep,
         )
-        self._leases.append(lease)
-        return lease
 
-    def _slowed(self, allowed: float, demand: Demand) -> float:
+    def _is_long(self, demand: Demand) -> bool:
+        total = min(self.ceilings.rate, self.ceilings.of_a_network) * MARGIN
+        return demand.sweep and is_long(demand.packets, total * self._left)
+
+    @property
+    def _left(self) -> float:
+        """The share of the ceilings that is left after bad signs."""
+        return self.share if self._throttle.wary else 1.0
+
+    def _least_for_a_sweep(self, demand: Demand) -> float:
+        """What a long sweep begins with: of the whole rate, or of the share that is left of it."""
+        total = self.ceilings.rate * MARGIN
+        if not demand.spread:
+            total = min(total, self.ceilings.of_a_network * MARGIN)
+        return least_for_a_sweep(total * self._left, demand.most * self._left, demand.packets)
+
+    def _least_in_a_network(self, demand: Demand) -> float:
+        total = self.ceilings.of_a_network * MARGIN
+        return least_for_a_sweep(total, demand.most, demand.packets)
+
+    def _kept(self, demand: Demand, now: float) -> float:
+        """What this demand has to leave to a long sweep that waits."""
+        if self._waiting is None or self._is_long(demand):
+            return 0.0
+        return self._waiting.of_all(now)
+
+    def _slowed(self, allowed: float, demand: Demand, now: float) -> float:
         """What is left of the share of the rate; 0 where it is not worth a start.
 
         Once something went wrong, all that can be slowed down keeps to the share together.
@@ -188,35 +235,48 @@ class Budget:
             return slow
         share = ceiling * self.share
         free = share - sum(lease.rate for lease in self._leases if lease.slowed)
+        free -= self._kept(demand, now)
         least = share * LEAST_SHARE_SLOWED
-        if demand.sweep and demand.packets > share:
-            # It keeps its rate for long, so it waits until small tasks have ended.
-            least = share / 2
-            free -= share * (1 - SWEEP_SHARE)
+        if self._is_long(demand):
+            least = self._least_for_a_sweep(demand)
+            free -= left_by_a_sweep(share, self._others(slowed=True))
         return min(slow, free) if free >= min(slow, least) else 0.0
 
-    def _free_rate(self, total: float, demand: Demand) -> float:
-        free = total - sum(lease.rate for lease in self._leases)
-        if demand.sweep and demand.packets > total:
-            free -= total * (1 - SWEEP_SHARE)
+    def _free_rate(self, total: float, demand: Demand, now: float) -> float:
+        free = total - sum(lease.rate for lease in self._leases) - self._kept(demand, now)
+        if self._is_long(demand):
+            free -= left_by_a_sweep(total, self._others())
         return free
+
+    def _others(self, *, slowed: bool = False) -> float:
+        """What is out for anything but sweeps, or only for what keeps to the share."""
+        mine = (lease for lease in self._leases if lease.slowed or not slowed)
+        return sum(lease.rate for lease in mine if not lease.sweep)
 
     def _around(self, hosts: AddressSet) -> AddressSet:
         if self.ceilings.rate_per_network is None:
             return AddressSet()
         return widened(hosts, self.ceilings.network)
 
-    def _free_per_network(self, around: AddressSet, demand: Demand) -> float:
+    def _free_per_network(self, around: AddressSet, demand: Demand, now: float) -> float:
         if not around:
             return float("inf")
         total = self.ceilings.of_a_network * MARGIN
-        taken = sum(lease.rate_per_network for lease in self._leases if lease.networks & around)
-        reserved = total * (1 - SWEEP_SHARE) if demand.sweep and demand.packets > total else 0.0
+        here = [lease for lease in self._leases if lease.networks & around]
+        taken = sum(lease.rate_per_network for lease in here)
+        if demand.sweep and is_long(demand.packets, total):
+            others = sum(lease.rate_per_network for lease in here if not lease.sweep)
+            reserved = left_by_a_sweep(total, others)
+        else:
+            reserved = self._waiting.of_these(around, now) if self._waiting else 0.0
         return total - taken - reserved
 
     def _reaches(self, per_network: float, rate: float, demand: Demand) -> bool:
         """Whether what is free for a network is worth a start; like the share of the whole rate."""
-        wanted = min(rate, self.ceilings.of_a_network * MARGIN * LEAST_SHARE)
+        total = self.ceilings.of_a_network * MARGIN
+        wanted = min(rate, total * LEAST_SHARE)
+        if self._is_long(demand):
+            wanted = min(rate, self._least_in_a_network(demand))
         return per_network >= min(wanted, demand.packets)
 
     def _free_per_host(self, hosts: AddressSet) -> float:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.addresses import AddressSet
-from pipeline.budget import COOLING, LEAST_SHARE_OF_A_HOST, SWEEP_SHARE, Budget, Demand, Lease
+from pipeline.budget import COOLING, LEAST_SHARE_OF_A_HOST, Budget, Demand, Lease
 from pipeline.decide.pace import MARGIN, Ceilings
+from pipeline.decide.shares import KEPT, SWEEP_SHARE, WORTH_WAITING_FOR
 from pipeline.decide.throttle import Sign
 
 HOSTS = [AddressSet.parse([text]) for text in ("192.0.2.1", "192.0.2.2", "192.0.2.3-5")]
@@ -47,7 +48,8 @@ class Schedule:
     clock: Clock = field(default_factory=Clock)
     held: list[Held] = field(default_factory=list)
 
-    def run(self, wanted: Sequence[tuple[Demand, float]], *, at_most: int = 2000) -> None:
+    def run(self, wanted: Sequence[tuple[Demand, float | None]], *, at_most: int = 2000) -> None:
+        """Each demand with the seconds that it takes; ``None``: as long as its lease makes it."""
         budget = Budget(self.ceilings, self.clock)
         for _ in range(self.bad_signs):
             budget.heed(Sign.LOSS)
@@ -58,8 +60,9 @@ class Schedule:
                 lease = budget.lease(demand)
                 if lease is not None:
                     waiting.remove((demand, duration))
+                    takes = demand.packets / lease.rate if duration is None else duration
                     running.append(
-                        Held(lease, self.clock.now, self.clock.now + duration, demand.spread)
+                        Held(lease, self.clock.now, self.clock.now + takes, demand.spread)
                     )
             if not waiting and not running:
                 return
@@ -178,6 +181,11 @@ def leased(lease: Lease | None) -> tuple[float, float]:
     return lease.rate, lease.rate_per_host
 
 
+def give_back(lease: Lease | None) -> None:
+    assert lease is not None
+    lease.give_back()
+
+
 def test_small_tasks_share_a_second() -> None:
     budget = Budget(CEILINGS, Clock())
     for _ in range(30):
@@ -192,6 +200,116 @@ def test_a_sweep_leaves_a_fifth_to_the_corroboration_of_others() -> None:
     assert budget.lease(want(10**6, sweep=True)) is None
     rate, _ = leased(budget.lease(want(10**6)))
     assert round(rate, 6) == 180
+
+
+def test_of_the_fifth_that_a_sweep_leaves_others_may_have_some_already() -> None:
+    for others, left in ((100, 720), (180, 720), (450, 450)):
+        budget = Budget(CEILINGS, Clock())
+        budget.lease(want(others))
+        assert leased(budget.lease(want(10**6, sweep=True)))[0] == pytest.approx(left)
+
+
+def test_a_long_sweep_waits_for_half_of_what_it_could_have_alone() -> None:
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    small = [budget.lease(want(100)) for _ in range(6)]
+    assert budget.lease(want(10**6, sweep=True)) is None
+    assert leased(budget.lease(want(5000, sweep=True, most=100)))[0] == 100
+    give_back(small[0])
+    clock.now = COOLING
+    assert budget.lease(want(10**6, sweep=True)) is None
+    give_back(small[1])
+    clock.now += COOLING
+    assert leased(budget.lease(want(10**6, sweep=True)))[0] == pytest.approx(400)
+
+
+def test_while_a_long_sweep_waits_others_leave_it_what_it_waits_for() -> None:
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    first, second = budget.lease(want(450, burst=True)), budget.lease(want(300))
+    assert budget.lease(want(10**6, sweep=True)) is None
+    give_back(second)
+    clock.now = COOLING
+    assert budget.lease(want(100, burst=True)) is None
+    assert leased(budget.lease(want(10**6, sweep=True)))[0] == pytest.approx(450)
+    give_back(first)
+    clock.now = 2 * COOLING
+    assert leased(budget.lease(want(450, burst=True)))[0] == 450
+
+
+def test_a_sweep_that_asks_no_more_keeps_nobody_waiting() -> None:
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    budget.lease(want(600))
+    assert budget.lease(want(10**6, sweep=True)) is None
+    assert budget.lease(want(300, burst=True)) is None
+    clock.now = KEPT
+    assert leased(budget.lease(want(300, burst=True)))[0] == 300
+
+
+def test_while_a_sweep_runs_the_next_one_keeps_nobody_waiting() -> None:
+    """Else sweeps would follow each other, and what cannot be slowed down would come last."""
+    clock = Clock()
+    budget = Budget(CEILINGS, clock)
+    first = budget.lease(want(10**6, sweep=True))
+    assert budget.lease(want(10**6, sweep=True)) is None
+    give_back(first)
+    clock.now = COOLING
+    assert leased(budget.lease(want(800, burst=True)))[0] == 800
+
+
+def test_a_sweep_waits_for_its_network_and_others_of_the_network_for_it() -> None:
+    budget = Budget(Ceilings(rate=10_000, rate_per_host=500, rate_per_network=1000), Clock())
+    elsewhere = AddressSet.parse(["198.51.100.7"])
+    assert leased(budget.lease(want(600, hosts=HOSTS[0], spread=True)))[0] == 600
+    assert budget.lease(want(10**5, hosts=HOSTS[2], spread=True, sweep=True)) is None
+    assert budget.lease(want(50, hosts=HOSTS[1], spread=True)) is None
+    assert leased(budget.lease(want(600, hosts=elsewhere, spread=True)))[0] == 600
+
+
+@given(
+    some_ceilings, st.lists(demands(), max_size=6), st.integers(2, 10**6), st.sampled_from(HOSTS)
+)
+def test_no_long_sweep_begins_with_less_than_half_of_what_it_gets_alone(
+    ceilings: Ceilings, others: list[Demand], packets: int, hosts: AddressSet
+) -> None:
+    sweep = want(packets, hosts=hosts, sweep=True, spread=True)
+    alone = Budget(ceilings, Clock()).lease(sweep)
+    beside = Budget(ceilings, Clock())
+    for other in others:
+        beside.lease(other)
+    got = beside.lease(sweep)
+    assert alone is not None
+    if got is not None and packets > ceilings.of_a_network * MARGIN:
+        for mine, whole in (
+            (got.rate, alone.rate),
+            (got.rate_per_network, alone.rate_per_network),
+        ):
+            assert mine >= WORTH_WAITING_FOR * whole * (1 - 1e-9)
+
+
+def test_sweeps_come_to_an_end_beside_probes_that_never_cease_and_the_probes_beside_them() -> None:
+    """Twelve sweeps of a minute each at the whole share, and probes of up to half of the rate."""
+    schedule = Schedule(CEILINGS)
+    probes = [
+        (want(packets, to_a_host=50, hosts=AddressSet.parse([f"198.51.100.{n}"]), burst=True), 8.0)
+        for n in range(1, 251)
+        for packets in (70, 450)
+    ]
+    sweeps = [
+        (want(43_200, hosts=AddressSet.parse([f"192.0.2.{n}"]), sweep=True, spread=True), None)
+        for n in range(12)
+    ]
+    schedule.run([*probes, *sweeps])
+    ended = [held for held in schedule.held if held.lease.sweep]
+    assert len(ended) == 12
+    assert len(schedule.held) == 512
+    assert max(held.end - held.start for held in ended) <= 60 / WORTH_WAITING_FOR + 1
+    done = sorted(held.end for held in schedule.held if not held.lease.sweep)
+    # Neither waits for the other: half of the probes are through before half of the sweeps, and
+    # the last of the sweeps before the last of the probes.
+    assert done[250] < sorted(held.end for held in ended)[5]
+    assert max(held.end for held in ended) < done[-1]
 
 
 def test_a_short_sweep_may_take_the_whole_second() -> None:
@@ -279,7 +397,7 @@ def test_after_a_bad_sign_a_long_sweep_waits_for_most_of_the_share() -> None:
     clock = Clock()
     budget = Budget(Ceilings(rate=1000, rate_per_host=1000), clock)
     budget.heed(Sign.LOSS)
-    small = budget.lease(Demand(hosts=HOSTS[0], packets=225, packets_to_a_host=225))
+    small = budget.lease(Demand(hosts=HOSTS[0], packets=300, packets_to_a_host=300))
     assert small is not None
     sweep = Demand(hosts=HOSTS[2], packets=9000, packets_to_a_host=3000, sweep=True)
     assert budget.lease(sweep) is None

@@ -71,7 +71,8 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
     told, opened = _history(store, run)
     changes = {c.endpoint: c for c in filed.changes} if filed else {}
     assets = assets_of(store, plan)
-    side = _side(store, run, evidence, known)
+    verdicts = store.verdicts(run.number)
+    side = _side(verdicts, evidence, known)
     others = _others(store, run, side)
     found = tuple(
         replace(
@@ -80,7 +81,7 @@ def assemble(store: Store, run: RunRecord) -> RunDocument:
             asset=assets.of(finding.verdict.endpoint.address) if assets else None,
             known=others.known.get(finding.verdict.endpoint, ()) if others else (),
         )
-        for finding in _findings(store.verdicts(run.number), evidence, changes, plan)
+        for finding in _findings(verdicts, evidence, changes, plan)
     )
     judged_by = judgement(plan)
     branding = branding_now(Path(plan.engagement_file), plan.engagement)
@@ -182,12 +183,12 @@ def _completeness(run: RunRecord, evidence: Evidence) -> Completeness | None:
     return None
 
 
-def _side(store: Store, run: RunRecord, evidence: Evidence, known: Neighbourhoods) -> Side:
+def _side(verdicts: Mapping[Endpoint, Verdict], evidence: Evidence, known: Neighbourhoods) -> Side:
     """The run as something to hold against a list of what should be."""
     coverage = Coverage(evidence.tasks, evidence.holes, evidence.refusals)
     turned = {r.address for r in known.hosts if Doubt.TURNED_US_AWAY in r.doubts}
     return Side(
-        verdicts=store.verdicts(run.number),
+        verdicts=verdicts,
         asked=coverage.asked,
         # A host that turned us away refused more than what is closed.
         refused=lambda e: e.address not in turned and coverage.refused(e),

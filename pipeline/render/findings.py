@@ -17,7 +17,7 @@ from typing import Final
 
 from pipeline.addresses import Address, number_of
 from pipeline.decide.standing import network_of
-from pipeline.model import Change, Endpoint, Protocol, VerdictKind
+from pipeline.model import Change, Protocol, VerdictKind
 from pipeline.ports import PortSet
 from pipeline.render.document import Finding
 from pipeline.render.language import say
@@ -192,10 +192,10 @@ def _crowd(kind: VerdictKind, hosts: Sequence[Sequence[Finding]], *, deceived: b
     )
 
 
-def _by_attention(finding: Finding) -> tuple[int, int, Endpoint]:
+def _by_attention(finding: Finding) -> tuple[int, int, tuple[int, str, int]]:
     """The severest risk comes first, then what changed since the last run, then by endpoint."""
     place = len(CHANGES) if finding.change is None else change_place(finding.change)
-    return by_risk(finding), place, finding.verdict.endpoint
+    return by_risk(finding), place, finding.verdict.endpoint.sort_key
 
 
 def change_place(change: Change) -> int:

@@ -44,6 +44,8 @@ from pipeline.resources import read_text
 _STYLES: Final = ("report.css", "pictures.css", "inventory.css")
 _SCRIPTS: Final = ("language.js", "endpoints.js", "inventory.js", "theme.js", "report.js")
 _FINDINGS_TOLD: Final = 1000
+_FINDINGS_AT_ONCE: Final = 200
+"""Of more than that, a browser that runs scripts reads the evidence when it is unfolded."""
 _CHANGES_TOLD: Final = 200
 _ROWS_TOLD: Final = 200
 _RISKS_TOLD: Final = 10_000
@@ -120,6 +122,7 @@ def _context(document: RunDocument, explanations: Mapping[str, str]) -> dict[str
         "completeness": completeness_told(document),
         "planned": planned(document),
         "groups": groups,
+        "many": sum(len(found.single) for found in groups) > _FINDINGS_AT_ONCE,
         "told": _told(groups) if "findings" in shows else frozenset(),
         "shows": shows,
         "told_variant": "" if variant is Variant.FULL else VARIANTS[variant],

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from pipeline.addresses import Address, number_of
+from pipeline.addresses import Address
 from pipeline.decide.risk_rules import SEVERITIES, SEVERITY_PLACE
-from pipeline.decide.standing import network_of
+from pipeline.decide.standing import network_number, network_of
 from pipeline.decide.trends import Trends
 from pipeline.model import (
     Method,
@@ -66,15 +66,16 @@ def _by_kind(counts: Counter[VerdictKind]) -> tuple[tuple[str, int], ...]:
 
 def network_rows(findings: Iterable[Finding], *, at_most: int = NETWORKS) -> tuple[NetworkRow, ...]:
     """Networks with something at risk, the worst first; what is left of them is one row."""
-    counts: dict[Address, list[int]] = defaultdict(lambda: [0] * len(SEVERITIES))
-    names: dict[Address, str] = {}
+    counts: dict[int, list[int]] = defaultdict(lambda: [0] * len(SEVERITIES))
+    some: dict[int, Address] = {}
     for finding in findings:
         if finding.severity is not None:
-            first, name = _network(finding.verdict.endpoint.address)
-            counts[first][SEVERITY_PLACE[finding.severity]] += 1
-            names[first] = name
-    order = sorted(counts, key=lambda net: ([-n for n in counts[net]], number_of(net)))
-    rows = [NetworkRow(name=names[net], counts=tuple(counts[net])) for net in order]
+            address = finding.verdict.endpoint.address
+            net = network_number(address)
+            counts[net][SEVERITY_PLACE[finding.severity]] += 1
+            some[net] = address
+    order = sorted(counts, key=lambda net: ([-n for n in counts[net]], net))
+    rows = [NetworkRow(name=_name(some[net]), counts=tuple(counts[net])) for net in order]
     head, tail = _split(rows, at_most)
     if tail:
         summed = tuple(map(sum, zip(*(row.counts for row in tail), strict=True)))
@@ -82,9 +83,9 @@ def network_rows(findings: Iterable[Finding], *, at_most: int = NETWORKS) -> tup
     return tuple(head)
 
 
-def _network(address: Address) -> tuple[Address, str]:
-    network = network_of(address)
-    return next(iter(network)), listed(network.networks())
+def _name(address: Address) -> str:
+    """What the network of an address is called."""
+    return listed(network_of(address).networks())
 
 
 def _split(rows: list[NetworkRow], at_most: int) -> tuple[list[NetworkRow], list[NetworkRow]]:
@@ -95,21 +96,22 @@ def _split(rows: list[NetworkRow], at_most: int) -> tuple[list[NetworkRow], list
 
 def heat_of(findings: Iterable[Finding], *, networks: int = NETWORKS, ports: int = PORTS) -> Heat:
     """Open endpoints by network and port; what is not among the most is summed up at the edge."""
-    cells: Counter[tuple[Address, tuple[int, Protocol]]] = Counter()
-    names: dict[Address, str] = {}
+    cells: Counter[tuple[int, tuple[int, Protocol]]] = Counter()
+    some: dict[int, Address] = {}
     for finding in findings:
         if finding.verdict.kind in OPEN_VERDICTS:
             endpoint = finding.verdict.endpoint
-            first, names[first] = _network(endpoint.address)
-            cells[first, (endpoint.port, endpoint.protocol)] += 1
-    by_network: Counter[Address] = Counter()
+            net = network_number(endpoint.address)
+            some[net] = endpoint.address
+            cells[net, (endpoint.port, endpoint.protocol)] += 1
+    by_network: Counter[int] = Counter()
     by_port: Counter[tuple[int, Protocol]] = Counter()
     for (net, port), count in cells.items():
         by_network[net] += count
         by_port[port] += count
-    rows = sorted(by_network, key=lambda net: (-by_network[net], number_of(net)))[:networks]
+    rows = sorted(by_network, key=lambda net: (-by_network[net], net))[:networks]
     columns = sorted(sorted(by_port, key=lambda p: (-by_port[p], p))[:ports])
-    row_place = {net: place for place, net in enumerate(sorted(rows, key=number_of))}
+    row_place = {net: place for place, net in enumerate(sorted(rows))}
     column_place = {port: place for place, port in enumerate(columns)}
     more_rows, more_columns = len(by_network) > len(rows), len(by_port) > len(columns)
     table = [[0] * (len(columns) + more_columns) for _ in range(len(rows) + more_rows)]
@@ -117,7 +119,7 @@ def heat_of(findings: Iterable[Finding], *, networks: int = NETWORKS, ports: int
         table[row_place.get(net, len(rows))][column_place.get(port, len(columns))] += count
     others = counted(len(by_network) - len(rows), "other network")
     return Heat(
-        rows=(*(names[net] for net in row_place), *([others] if more_rows else [])),
+        rows=(*(_name(some[net]) for net in row_place), *([others] if more_rows else [])),
         columns=(
             *(f"{port}{'' if by is Protocol.TCP else '/udp'}" for port, by in columns),
             *([say("more")] if more_columns else []),

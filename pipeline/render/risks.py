@@ -112,9 +112,14 @@ def _entry(members: Sequence[tuple[Endpoint, Risk]]) -> RiskEntry:
     remarks = Counter(remark for _, risk in members for remark in risk.remarks)
     return RiskEntry(
         risk=members[0][1],
-        endpoints=tuple(sorted(endpoint for endpoint, _ in members)),
+        endpoints=tuple(sorted((endpoint for endpoint, _ in members), key=_in_order)),
         remarks=tuple(sorted(remarks.items(), key=lambda item: (-item[1], item[0]))),
     )
+
+
+def _in_order(endpoint: Endpoint) -> tuple[int, str, int]:
+    """The same order as without it; but each of very many is turned into a key only once."""
+    return endpoint.sort_key
 
 
 def _by_severity(entry: RiskEntry) -> tuple[int, Endpoint, str]:

@@ -116,8 +116,9 @@ def address_to_bytes(address: Address) -> bytes:
     return address.packed
 
 
+@lru_cache(maxsize=4096)
 def address_from_bytes(packed: bytes) -> Address:
-    """The address of 4 or 16 bytes."""
+    """The address of 4 or 16 bytes; the same value for the many rows of one host."""
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 
 
@@ -143,7 +144,7 @@ def service_to_text(service: Service | None) -> str | None:
     return json.dumps({k: v for k, v in asdict(service).items() if v}, ensure_ascii=False)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def service_from_text(text: str | None) -> Service | None:
     """The service that ``service_to_text`` wrote; the same value for the many that are alike."""
     if text is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Executable, delete, func, insert, select, update
@@ -392,7 +393,7 @@ def verdict_of(row: Sequence[Any]) -> Verdict:
     return Verdict(
         endpoint=Endpoint(address_from_bytes(address), Protocol(protocol), port),
         kind=VerdictKind(kind),
-        reason=reason,
+        reason=intern(reason),
         confidence=confidence,
         observations=tuple(json.loads(observations)),
         service=service_from_text(service),

@@ -16,6 +16,8 @@ const COLUMNS = [
 ];
 /* Columns whose words are names of ours. */
 const NAMED = ["verdict", "risk", "change"];
+/* What holds numbers of so many bytes. */
+const NUMBERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
 const MOST_PORTS = 65536;
 const PER_CENT = 101;
 
@@ -183,12 +185,26 @@ function guarded(text) {
   return /^\s*[=+\-@\t\r|%]/.test(text) ? `'${text}` : text;
 }
 
-/* The data of the page; what is packed is zlib in base64. */
+/*
+The data of the page. What is packed is zlib in base64: the length of a head in four bytes, the head
+as JSON, and then the numbers of each column in as many bytes as the head says, the lowest first.
+*/
 async function unpacked(source) {
   if (source.dataset.packed === undefined) return JSON.parse(source.textContent);
-  const bytes = Uint8Array.from(atob(source.textContent), (character) => character.charCodeAt(0));
+  const text = atob(source.textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let place = 0; place < text.length; place += 1) bytes[place] = text.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).json();
+  const buffer = await new Response(stream).arrayBuffer();
+  let place = 4 + new DataView(buffer).getUint32(0, true);
+  const { rows, words, widths } = JSON.parse(new TextDecoder().decode(buffer.slice(4, place)));
+  const columns = {};
+  for (const [name, width] of Object.entries(widths)) {
+    const end = place + width * rows;
+    columns[name] = new NUMBERS[width](buffer.slice(place, end));
+    place = end;
+  }
+  return { rows, words, columns };
 }
 
 function element(name, attributes = {}, text = "") {

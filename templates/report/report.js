@@ -5,9 +5,18 @@ function foldable() {
   const tools = document.querySelector(".tools");
   if (!tools || !all.length) return;
   tools.hidden = false;
+  document.addEventListener("toggle", (event) => lay(event.target), true);
   const fold = (open) => () => all.forEach((each) => { each.open = open; });
   document.getElementById("open-all").addEventListener("click", fold(true));
   document.getElementById("close-all").addEventListener("click", fold(false));
+}
+
+/* Where there are many, the browser reads evidence as markup only once somebody unfolds it. */
+function lay(details) {
+  const kept = details.querySelector("noscript");
+  if (!kept) return;
+  kept.insertAdjacentHTML("afterend", kept.textContent);
+  kept.remove();
 }
 
 /* A finding unfolds. True when the page itself has what is linked to. */
@@ -15,7 +24,9 @@ function unfold(name) {
   const target = document.getElementById(name);
   const finding = target && target.closest(".finding");
   if (finding) {
-    finding.querySelector("details").open = true;
+    const details = [...finding.querySelectorAll("details")].at(-1);
+    lay(details);
+    details.open = true;
     target.scrollIntoView();
   }
   return Boolean(target);

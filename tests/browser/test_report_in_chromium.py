@@ -75,7 +75,7 @@ def test_axe_finds_no_serious_violation_in_light_and_in_dark(
     # What is folded away or not laid out would not be looked at.
     page.page.evaluate(
         """document.querySelectorAll("details").forEach((each) => { each.open = true; });
-        document.querySelectorAll(".finding").forEach((each) => {
+        document.querySelectorAll(".lot").forEach((each) => {
           each.style.contentVisibility = "visible";
         });"""
     )
@@ -296,6 +296,43 @@ def test_an_attack_in_every_text_does_nothing_and_is_shown(
     assert page.page.locator("main img, main script:not([type]), [onerror]").count() == 0
     assert clipped(page) == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def crowded(document: RunDocument) -> RunDocument:
+    """Its findings again and again, on other ports: more than a page lays out at once."""
+    findings = tuple(
+        replace(found, verdict=replace(found.verdict, endpoint=replace(where, port=port)))
+        for found in document.findings[:3]
+        if (where := found.verdict.endpoint)
+        for port in range(8000, 8070)
+    )
+    return replace(document, findings=findings)
+
+
+def test_evidence_of_many_findings_is_read_when_it_is_unfolded_and_nothing_of_it_runs(
+    opened: Opener, written: Written, browser: Browser
+) -> None:
+    path = written(crowded(documents.hostile()), "crowded")
+    page = opened(path, "#10.80.1.1-8003-tcp")
+    linked = page.page.locator("[id='10.80.1.1-8003-tcp']")
+    assert linked.locator(".evidence li").first.is_visible()
+    other = page.page.locator("[id='10.80.1.2-8003-tcp']")
+    assert other.locator(".evidence").count() == 0
+    other.locator("summary").click()
+    assert other.locator(".evidence li").first.is_visible()
+    assert '"><img src=x onerror=alert(1)>' in other.locator(".evidence").inner_text()
+    page.page.get_by_role("button", name="Open all evidence").click()
+    page.page.wait_for_function("!document.querySelector('.finding noscript')")
+    assert page.page.locator(".finding .evidence").count() > 200
+    assert page.page.locator("main img, main script:not([type]), [onerror]").count() == 0
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    try:
+        plain = context.new_page()
+        plain.goto(path.as_uri())
+        plain.locator("[id='10.80.1.2-8003-tcp'] summary").click()
+        assert plain.locator("[id='10.80.1.2-8003-tcp'] .evidence li").first.is_visible()
+    finally:
+        context.close()
 
 
 @pytest.mark.parametrize(

@@ -687,7 +687,7 @@ HOSTILE: Final = (
     "\u202egnp.exe\u2066",
     "nul\x00byte",
     "\ud800 lone \udfff",
-    "</script><!--<script>",
+    "</script></noscript></template><!--<script>",
     "]]>&amp;' onmouseover='alert(1)",
     "e" + "\u0301" * 4_000,
     NOISE,

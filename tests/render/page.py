@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from array import array
+from base64 import b64decode
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 
 @dataclass
@@ -84,3 +89,17 @@ def read_page(html: str) -> Page:
     reader.close()
     assert not reader.open, f"<{reader.open[-1].tag}> is never closed"
     return reader.page
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """The inventory out of what a page carries: the reading side of ``embedded``."""
+    data = zlib.decompress(b64decode(text))
+    place = 4 + int.from_bytes(data[:4], "little")
+    head = json.loads(data[4:place])
+    columns = {}
+    for name, width in head["widths"].items():
+        end = place + width * head["rows"]
+        columns[name] = array({1: "B", 2: "H", 4: "I"}[width], data[place:end]).tolist()
+        place = end
+    assert place == len(data)
+    return {"rows": head["rows"], "words": head["words"], "columns": columns}

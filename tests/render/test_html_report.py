@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -21,7 +20,7 @@ from pipeline.render.html import render_html
 from pipeline.render.templating import environment
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
-from tests.render.page import Page, read_page
+from tests.render.page import Page, read_page, unpacked
 
 RUNS: dict[str, Callable[[], RunDocument]] = {
     "small": documents.small,
@@ -63,7 +62,7 @@ def page_of(document: RunDocument) -> Page:
 def inventory_of(page: Page) -> Any:
     (data,) = [e for e in page.named("script") if e.attributes.get("id") == "inventory-data"]
     if data.attributes.get("data-packed") == "deflate":
-        return json.loads(zlib.decompress(b64decode(data.text)))
+        return unpacked(data.text)
     return json.loads(data.text)
 
 

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
 import random
 import re
-import zlib
-from base64 import b64decode
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -44,6 +41,7 @@ from pipeline.render.words import (
     service_text,
 )
 from tests.render import documents as d
+from tests.render.page import unpacked
 
 
 def where(finding: Finding) -> str:
@@ -377,7 +375,7 @@ def test_a_long_inventory_is_packed_and_a_short_one_is_not() -> None:
     assert embedded(short).packed == ""
     packed = embedded(long)
     assert packed.plain is None
-    assert json.loads(zlib.decompress(b64decode(packed.packed))) == inventory(long)
+    assert unpacked(packed.packed) == inventory(long)
 
 
 def test_the_inventory_names_hosts_and_tells_since_when_they_are_known() -> None:

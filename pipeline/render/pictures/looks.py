@@ -14,7 +14,7 @@ from typing import Final
 from markupsafe import Markup
 
 from pipeline.render.language import Phrases, say
-from pipeline.render.pictures.svg import INKS, label, number, rule
+from pipeline.render.pictures.svg import INKS, number, shown
 from pipeline.render.text import counted, duration, visible
 
 LEFT: Final = 160
@@ -45,7 +45,7 @@ def looks(rows: Sequence[LookRow], *, over: str) -> Markup:
         return Markup("")
     first, last = min(times), max(times)
     height = ROW * len(rows) + 20
-    parts = Markup("").join(_parts(rows, first, last))
+    parts = Markup("").join((*_around(rows, last - first), *_marks(rows, first, last)))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="drawn looks" width="{0}" '
         'viewBox="0 0 {0} {1}" role="img" font-family="sans-serif" font-size="12">'
@@ -78,22 +78,36 @@ def place(time: float, first: float, last: float) -> float:
     return LEFT + (RIGHT - LEFT) * math.cbrt((time - first) / (last - first))
 
 
-def _parts(rows: Sequence[LookRow], first: float, last: float) -> Iterator[Markup]:
+def _around(rows: Sequence[LookRow], span: float) -> Iterator[Markup]:
+    """The names of the rows, their lines, and what the ends stand for. A page has a thousand of
+    these drawings, so what they have in common is said once in each."""
+    lines = Markup("").join(
+        Markup("M{} {}H{}").format(LEFT, _height_of(row), RIGHT) for row in range(len(rows))
+    )
+    yield Markup('<path d="{}" class="l-rule" stroke="{}"/>').format(lines, INKS["rule"])
+    yield Markup('<g class="i-soft" fill="{}">').format(INKS["soft"])
     for number_of_row, row in enumerate(rows):
-        y = ROW * number_of_row + 11
-        yield label(0, y + 4, row.name, ink="soft", width=LEFT - 8)
-        yield rule(LEFT, y, RIGHT, y)
+        name = shown(row.name, LEFT - 8)
+        yield Markup('<text y="{}">{}</text>').format(_height_of(number_of_row) + 4, name)
+    bottom = ROW * len(rows) + 14
+    later = say("{time} later", time=duration(span))
+    yield Markup('<text x="{}" y="{}">{}</text>').format(LEFT, bottom, say("first answer"))
+    yield Markup('<text x="{}" y="{}" text-anchor="end">{}</text></g>').format(RIGHT, bottom, later)
+
+
+def _height_of(row: int) -> int:
+    return ROW * row + 11
+
+
+def _marks(rows: Sequence[LookRow], first: float, last: float) -> Iterator[Markup]:
+    for number_of_row, row in enumerate(rows):
+        y = _height_of(number_of_row)
         drawn = set()
         for time, answer in row.answers:
             spot = round(place(time, first, last)), answer
             if spot not in drawn:  # what lies on top of the same is seen once
                 drawn.add(spot)
                 yield _mark(spot[0], y, answer)
-    bottom = ROW * len(rows) + 14
-    yield label(LEFT, bottom, say("first answer"), ink="soft")
-    yield label(
-        RIGHT, bottom, say("{time} later", time=duration(last - first)), ink="soft", anchor="end"
-    )
 
 
 def _mark(x: float, y: float, answer: str) -> Markup:

@@ -13,7 +13,7 @@ from typing import Final, assert_never
 from pipeline.assembly import assemble
 from pipeline.decide.redelivery import given_up, pause
 from pipeline.deliveries import defectdojo, search, splunk, syslog, webhook
-from pipeline.deliveries.items import Item, Outcome, digest, events_of, findings_of
+from pipeline.deliveries.items import Draft, Item, Outcome, digest, events_of, findings_of
 from pipeline.deliveries.round import PAUSES, Job, Send, Step, carry
 from pipeline.deliveries.settings import (
     DefectDojo,
@@ -155,9 +155,9 @@ class _Telling:
         self._store = store
         self._run = run
         self._document = at_hand if at_hand is not None and at_hand.run == run.id else None
-        self._told: dict[Form | None, tuple[Item, ...]] = {}
+        self._told: dict[Form | None, tuple[Draft, ...]] = {}
 
-    def items(self, destination: Destination) -> tuple[Item, ...]:
+    def items(self, destination: Destination) -> tuple[Draft, ...]:
         """What goes to a destination."""
         form = None if isinstance(destination, DefectDojo) else destination.form
         if form not in self._told:

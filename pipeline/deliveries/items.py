@@ -6,24 +6,25 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide.risk_rules import Severity
 from pipeline.deliveries.settings import Form
-from pipeline.render.defectdojo import defectdojo_findings
+from pipeline.render.defectdojo import defectdojo_finding
 from pipeline.render.document import RunDocument
-from pipeline.render.exports.cef import render_cef
-from pipeline.render.exports.ecs import render_ecs
-from pipeline.render.exports.entries import entries
-from pipeline.render.exports.ocsf import render_ocsf
+from pipeline.render.exports.cef import CEF
+from pipeline.render.exports.ecs import ECS
+from pipeline.render.exports.entries import Entry, Wording, entries
+from pipeline.render.exports.ocsf import OCSF
 
 MOST: Final = 500
 """Items that are handed over together …"""
 LARGEST: Final = 512 * 1024
 """… and their characters, unless one alone is larger: below what a proxy usually lets through."""
-_RENDERERS: Final[Mapping[Form, Callable[[RunDocument], str]]] = MappingProxyType(
-    {Form.CEF: render_cef, Form.ECS: render_ecs, Form.OCSF: render_ocsf}
+_WORDINGS: Final[Mapping[Form, Wording]] = MappingProxyType(
+    {Form.CEF: CEF, Form.ECS: ECS, Form.OCSF: OCSF}
 )
 
 
@@ -36,6 +37,31 @@ class Item:
     severity: Severity
     text: str
     kind: str = "finding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An item that waits. Its text is written when its turn has come, and takes no room before."""
+
+    id: str
+    time: float
+    severity: Severity
+    write: Callable[[], str]
+    kind: str = "finding"
+
+    def item(self) -> Item:
+        """It, written down."""
+        return Item(
+            id=self.id, time=self.time, severity=self.severity, text=self.write(), kind=self.kind
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What is handed over together: items, and their places among all."""
+
+    places: tuple[int, ...]
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,50 +87,58 @@ def nothing_taken(items: Sequence[Item], problem: str, *, hopeless: bool = False
     return Outcome(owed=tuple(range(len(items))), problem=problem, hopeless=hopeless)
 
 
-def events_of(document: RunDocument, form: Form) -> tuple[Item, ...]:
+def events_of(document: RunDocument, form: Form) -> tuple[Draft, ...]:
     """The run and its findings as the export tells them, one line each."""
-    lines = _RENDERERS[form](document).split("\n")[:-1]
-    ended = document.started if document.ended is None else document.ended
-    heads = [(document.run, ended, Severity.INFO, "run")]
-    heads += [
-        (f"{document.run} {entry.uid}", entry.seen(document)[1], entry.severity, "finding")
-        for entry in entries(document)
-    ]
-    return tuple(
-        Item(id=id_, time=time, severity=severity, text=line, kind=kind)
-        for (id_, time, severity, kind), line in zip(heads, lines, strict=True)
+    wording, told = _WORDINGS[form], tuple(entries(document))
+    run = Draft(
+        id=document.run,
+        time=document.started if document.ended is None else document.ended,
+        severity=Severity.INFO,
+        write=partial(wording.run, document, len(told)),
+        kind="run",
+    )
+    return run, *(
+        _draft(entry, document, partial(wording.finding, entry, document)) for entry in told
     )
 
 
-def findings_of(document: RunDocument) -> tuple[Item, ...]:
+def findings_of(document: RunDocument) -> tuple[Draft, ...]:
     """The findings in the words of DefectDojo."""
-    told = zip(entries(document), defectdojo_findings(document), strict=True)
     return tuple(
-        Item(
-            id=f"{document.run} {entry.uid}",
-            time=entry.seen(document)[1],
-            severity=entry.severity,
-            text=json.dumps(finding, separators=(",", ":")),
-        )
-        for entry, finding in told
+        _draft(entry, document, partial(_for_defectdojo, entry, document))
+        for entry in entries(document)
     )
 
 
-def digest(items: Iterable[Item]) -> str:
+def _draft(entry: Entry, document: RunDocument, write: Callable[[], str]) -> Draft:
+    return Draft(
+        id=f"{document.run} {entry.uid}",
+        time=entry.seen(document)[1],
+        severity=entry.severity,
+        write=write,
+    )
+
+
+def _for_defectdojo(entry: Entry, document: RunDocument) -> str:
+    return json.dumps(defectdojo_finding(entry, document), separators=(",", ":"))
+
+
+def digest(items: Iterable[Item | Draft]) -> str:
     """The same as long as the same items are to be delivered in the same order."""
     return hashlib.sha256("\n".join(item.id for item in items).encode()).hexdigest()
 
 
-def parcels(items: Sequence[Item], places: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """The places in their order, in portions that are handed over together."""
-    parcel: list[int] = []
+def parcels(drafts: Sequence[Draft], places: Iterable[int]) -> Iterator[Parcel]:
+    """The items at these places in their order, written down portion by portion."""
+    parcel: dict[int, Item] = {}
     size = 0
     for place in places:
-        length = len(items[place].text)
+        item = drafts[place].item()
+        length = len(item.text)
         if parcel and (len(parcel) == MOST or size + length > LARGEST):
-            yield tuple(parcel)
-            parcel, size = [], 0
-        parcel.append(place)
+            yield Parcel(places=tuple(parcel), items=tuple(parcel.values()))
+            parcel, size = {}, 0
+        parcel[place] = item
         size += length
     if parcel:
-        yield tuple(parcel)
+        yield Parcel(places=tuple(parcel), items=tuple(parcel.values()))

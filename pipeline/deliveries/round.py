@@ -10,9 +10,10 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
-from pipeline.deliveries.items import Item, Outcome, nothing_taken, parcels
+from pipeline.deliveries.items import Draft, Item, Outcome, Parcel, nothing_taken, parcels
 from pipeline.errors import Error
 
 PAUSES: Final = (1.0, 3.0)
@@ -27,7 +28,7 @@ class Job:
 
     number: int
     attempt: int
-    items: tuple[Item, ...]
+    items: tuple[Draft, ...]
     send: Send
     taken: int = 0
     owed: tuple[int, ...] = ()
@@ -87,14 +88,17 @@ def _work(
     job: Job, tell: Callable[[Step], None], stop: threading.Event, pauses: Sequence[float]
 ) -> None:
     step = Step(number=job.number, attempt=job.attempt, taken=job.taken, owed=job.owed)
-    ahead = [*parcels(job.items, job.owed), *parcels(job.items, range(job.taken, len(job.items)))]
-    for parcel in ahead:
-        outcome = _tried(job, parcel, stop, pauses)
-        step = _after(step, parcel, outcome)
-        tell(replace(step, over=bool(step.problem)))
-        if step.problem or stop.is_set():
-            return
-    tell(replace(step, refused=0, because="", over=True))
+    # Each is written down when its turn has come: a portion never has both kinds of places.
+    rest = range(job.taken, len(job.items))
+    try:
+        for parcel in chain(parcels(job.items, job.owed), parcels(job.items, rest)):
+            step = _after(step, parcel.places, _tried(job.send, parcel, stop, pauses))
+            tell(replace(step, over=bool(step.problem)))
+            if step.problem or stop.is_set():
+                return
+        tell(replace(step, refused=0, because="", over=True))
+    except Exception as error:  # nor must one in what is written down
+        tell(replace(step, refused=0, because="", problem=_bug(error), over=True))
 
 
 def _after(before: Step, parcel: tuple[int, ...], outcome: Outcome) -> Step:
@@ -114,20 +118,18 @@ def _after(before: Step, parcel: tuple[int, ...], outcome: Outcome) -> Step:
     return replace(step, taken=parcel[-1] + 1, owed=(*before.owed, *left))
 
 
-def _tried(
-    job: Job, parcel: tuple[int, ...], stop: threading.Event, pauses: Sequence[float]
-) -> Outcome:
-    """The outcome for the places of a parcel, after a few attempts on what is owed alone."""
-    places = tuple(range(len(parcel)))
+def _tried(send: Send, parcel: Parcel, stop: threading.Event, pauses: Sequence[float]) -> Outcome:
+    """The outcome for a parcel, after a few attempts on what is owed alone."""
+    places = tuple(range(len(parcel.items)))
     refused, because = 0, ""
     for pause in (*pauses, None):
-        items = [job.items[parcel[place]] for place in places]
+        items = [parcel.items[place] for place in places]
         try:
-            outcome = job.send(items)
+            outcome = send(items)
         except Error as error:  # a secret that cannot be read
             outcome = nothing_taken(items, error.what, hopeless=True)
         except Exception as error:  # a bug must be seen, and must not leave the delivery hanging
-            outcome = nothing_taken(items, f"a bug: {type(error).__name__}", hopeless=True)
+            outcome = nothing_taken(items, _bug(error), hopeless=True)
         refused += outcome.refused
         because = outcome.because or because
         places = tuple(places[place] for place in outcome.owed)
@@ -136,3 +138,7 @@ def _tried(
         if stop.wait(pause):
             break
     return replace(outcome, owed=places, refused=refused, because=because)
+
+
+def _bug(error: Exception) -> str:
+    return f"a bug: {type(error).__name__}"

@@ -8,7 +8,6 @@ again. Findings of other scanners are left out: DefectDojo has readers of its ow
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from pipeline.render.document import RunDocument
@@ -20,15 +19,12 @@ from pipeline.render.words import service_text
 
 def render_defectdojo(document: RunDocument) -> str:
     """``{"findings": […]}``, in the order of endpoints."""
-    return json.dumps({"findings": list(defectdojo_findings(document))}, indent=1) + "\n"
+    findings = [defectdojo_finding(entry, document) for entry in entries(document)]
+    return json.dumps({"findings": findings}, indent=1) + "\n"
 
 
-def defectdojo_findings(document: RunDocument) -> Iterator[dict[str, Any]]:
-    """One finding after the other."""
-    return (_finding(entry, document) for entry in entries(document))
-
-
-def _finding(entry: Entry, document: RunDocument) -> dict[str, Any]:
+def defectdojo_finding(entry: Entry, document: RunDocument) -> dict[str, Any]:
+    """One of them."""
     verdict = entry.finding.verdict
     told = {
         "date": day(document.started),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.decide.risk_rules import Severity
-from pipeline.deliveries.items import Item
+from pipeline.deliveries.items import Draft, Item
 from pipeline.deliveries.settings import Destination, Trust, Web
 from pipeline.delivering import Outside
 from pipeline.store.outbox import deliveries, filing
@@ -34,6 +34,15 @@ class Clock:
 
 def an_item(number: int, text: str = '{"x": 1}') -> Item:
     return Item(id=f"run portproof {number}", time=NOW, severity=Severity.HIGH, text=text)
+
+
+def a_draft(number: int, text: str = '{"x": 1}') -> Draft:
+    item = an_item(number, text)
+    return Draft(id=item.id, time=item.time, severity=item.severity, write=lambda: item.text)
+
+
+def written(drafts: Iterable[Draft]) -> tuple[Item, ...]:
+    return tuple(draft.item() for draft in drafts)
 
 
 def at(port: int, *, tls: bool = False, path: str = "", ca: Path | None = None) -> Web:

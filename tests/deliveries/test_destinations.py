@@ -37,7 +37,7 @@ from pipeline.deliveries.settings import (
 from pipeline.secret import Secret
 from tests.cli.ground import a_free_port
 from tests.deliveries.conftest import LOOPBACK, Certificates, Index, Reaction, Sink
-from tests.deliveries.ground import NOW, an_item, at
+from tests.deliveries.ground import NOW, an_item, at, written
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
 from tests.render.test_cef import parsed
@@ -59,7 +59,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> Secret:
 
 def test_a_webhook_is_signed_so_that_a_few_lines_can_verify_it(sink: Sink, secret: Secret) -> None:
     to = Webhook(name="hook", web=at(sink.port, path="/in/here"), secret=secret, token=secret)
-    items = events_of(DOCUMENT, Form.ECS)
+    items = written(events_of(DOCUMENT, Form.ECS))
     assert webhook.deliver(to, items, now=NOW) == Outcome()
     (request,) = sink.requests
     assert request.path == "/in/here"
@@ -83,7 +83,7 @@ def test_a_webhook_is_signed_so_that_a_few_lines_can_verify_it(sink: Sink, secre
 @pytest.mark.parametrize("form", [Form.ECS, Form.CEF])
 def test_splunk_gets_one_event_after_the_other(sink: Sink, secret: Secret, form: Form) -> None:
     to = Splunk(name="splunk", web=at(sink.port), token=secret, index="ports", form=form)
-    items = events_of(HOSTILE, form)
+    items = written(events_of(HOSTILE, form))
     assert splunk.deliver(to, items, host=HOST) == Outcome()
     (request,) = sink.requests
     assert request.path == "/services/collector/event"
@@ -106,7 +106,7 @@ def test_defectdojo_gets_a_file_and_is_told_to_close_nothing(sink: Sink, secret:
         engagement="Port scans",
         product_type="Infrastructure",
     )
-    items = findings_of(HOSTILE)
+    items = written(findings_of(HOSTILE))
     assert defectdojo.deliver(to, items) == Outcome()
     (request,) = sink.requests
     assert request.path == "/dojo/api/v2/reimport-scan/"
@@ -128,7 +128,7 @@ def test_defectdojo_gets_a_file_and_is_told_to_close_nothing(sink: Sink, secret:
 
 
 def test_an_index_gets_each_event_under_its_own_identifier(sink: Sink, secret: Secret) -> None:
-    index, items = Index(), events_of(HOSTILE, Form.ECS)
+    index, items = Index(), written(events_of(HOSTILE, Form.ECS))
     sink.react = lambda request: Reaction(body=index.bulk(request.body))
     to = Search(
         name="s", web=at(sink.port), index="ports", user="writer", password=secret, form=Form.ECS
@@ -295,7 +295,7 @@ HEADER = re.compile(
 
 
 def test_a_message_has_the_form_of_rfc_5424() -> None:
-    (run, *findings) = events_of(DOCUMENT, Form.CEF)
+    (run, *findings) = written(events_of(DOCUMENT, Form.CEF))
     found = HEADER.fullmatch(syslog.message(run, facility=16, host=HOST).decode())
     assert found is not None
     assert int(found["priority"]) == 16 * 8 + 6

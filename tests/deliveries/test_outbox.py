@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.decide.redelivery import LONGEST, given_up, pause
 from pipeline.deliveries import search
-from pipeline.deliveries.items import MOST, Item, Outcome, nothing_taken
+from pipeline.deliveries.items import MOST, Draft, Item, Outcome, nothing_taken
 from pipeline.deliveries.round import Job, Step, carry
 from pipeline.deliveries.settings import Search, Web
 from pipeline.delivering import due, send_due
@@ -31,7 +31,7 @@ from tests.cli.conftest import Portproof
 from tests.cli.ground import a_free_port, spawn
 from tests.cli.past import found
 from tests.deliveries.conftest import LOOPBACK, Index, Reaction, Request, Sink
-from tests.deliveries.ground import NOW, Clock, a_run, an_item, at, in_the_outbox, states
+from tests.deliveries.ground import NOW, Clock, a_draft, a_run, at, in_the_outbox, states
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ class Moody:
 def test_a_sink_that_fails_half_of_its_requests_loses_nothing_and_doubles_nothing(
     sink: Sink, seed: int
 ) -> None:
-    index, items = Index(), tuple(map(an_item, range(2 * MOST + 7)))
+    index, items = Index(), tuple(map(a_draft, range(2 * MOST + 7)))
     sink.react = Moody(index, seed)
 
     def send(some: Sequence[Item]) -> Outcome:
@@ -318,7 +318,7 @@ def test_nothing_is_given_up_before_its_time_or_its_number_of_attempts() -> None
 def test_whatever_is_put_off_or_refused_every_item_is_settled_once(
     moods: list[int], count: int
 ) -> None:
-    items = tuple(an_item(number, "x" * 200_000) for number in range(count))
+    items = tuple(a_draft(number, "x" * 200_000) for number in range(count))
     taken: list[str] = []
     told = iter(moods)
 
@@ -339,3 +339,37 @@ def test_whatever_is_put_off_or_refused_every_item_is_settled_once(
         carry([job], until=60, clock=lambda: 0.0, heard=steps.append, pauses=(0.0,))
     assert sorted(taken) == sorted(item.id for item in items)
     assert len(taken) == count
+
+
+def test_what_waits_is_written_down_when_its_turn_has_come() -> None:
+    written: list[int] = []
+    seen: list[int] = []
+
+    def draft(number: int) -> Draft:
+        def write() -> str:
+            written.append(number)
+            return "x"
+
+        return replace(a_draft(number), write=write)
+
+    def send(_: Sequence[Item]) -> Outcome:
+        seen.append(len(written))
+        return Outcome()
+
+    job = Job(number=1, attempt=1, items=tuple(map(draft, range(3 * MOST))), send=send)
+    carry([job], until=60, clock=lambda: 0.0, heard=lambda _: None)
+    assert written == [*range(3 * MOST)]
+    # Of the next portion only the one that did not fit any more.
+    assert seen == [MOST + 1, 2 * MOST + 1, 3 * MOST]
+
+
+def test_what_cannot_be_written_down_is_told_and_hangs_nothing() -> None:
+    def write() -> str:
+        raise ZeroDivisionError
+
+    steps: list[Step] = []
+    job = Job(
+        number=1, attempt=1, items=(replace(a_draft(1), write=write),), send=lambda _: Outcome()
+    )
+    carry([job], until=60, clock=lambda: 0.0, heard=steps.append)
+    assert [(step.over, step.problem) for step in steps] == [(True, "a bug: ZeroDivisionError")]

@@ -15,7 +15,7 @@ from pipeline.deliveries.items import Outcome, events_of
 from pipeline.deliveries.settings import Form, Syslog, Transport, Trust
 from tests.cli.ground import a_free_port, wait_until
 from tests.deliveries.conftest import LOOPBACK, Certificates
-from tests.deliveries.ground import an_item
+from tests.deliveries.ground import an_item, written
 from tests.render import documents
 from tests.render.judged import ATTACKED, judged
 from tests.render.test_cef import parsed
@@ -113,8 +113,8 @@ def test_a_real_receiver_gets_each_message_once_and_whole(
     to = receiver(rsyslog, certificates, transport)
     document = judged(documents.hostile(), ATTACKED)
     items = [
-        *events_of(document, Form.CEF),
-        *events_of(document, Form.ECS),
+        *written(events_of(document, Form.CEF)),
+        *written(events_of(document, Form.ECS)),
         an_item(1, "zwei\nZeilen\r\n<34>1 - - - - - - gefälscht, 端口 🔥"),
         an_item(2, '7 {"a": "b"}'),
         an_item(3, "x" * 40_000),

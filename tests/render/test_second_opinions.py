@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from pipeline.deliveries.defectdojo import fields
 from pipeline.deliveries.settings import DefectDojo, Web
-from pipeline.render.defectdojo import defectdojo_findings
+from pipeline.render.defectdojo import render_defectdojo
 from pipeline.render.document import RunDocument
 from pipeline.render.exports.cef import render_cef
 from pipeline.render.exports.ecs import render_ecs
@@ -260,7 +260,7 @@ def test_pycef_reads_nothing_from_what_is_no_cef() -> None:
 @DOCUMENTS
 def test_findings_are_such_as_the_models_of_defectdojo_know(document: RunDocument) -> None:
     known = {field.alias or name for name, field in Finding.model_fields.items()}
-    for finding in defectdojo_findings(document):
+    for finding in json.loads(render_defectdojo(document))["findings"]:
         assert finding.keys() <= known
         told = {name: value for name, value in finding.items() if name != "endpoints"}
         FindingCreateRequest.model_validate(told)  # endpoints are told by number there
@@ -270,7 +270,7 @@ def test_findings_are_such_as_the_models_of_defectdojo_know(document: RunDocumen
     ("name", "value"), [("title", "x" * 512), ("tags", [""]), ("description", 7), ("date", "x")]
 )
 def test_the_models_of_defectdojo_refuse(name: str, value: object) -> None:
-    (finding, *_) = defectdojo_findings(SMALL)
+    (finding, *_) = json.loads(render_defectdojo(SMALL))["findings"]
     told = {key: said for key, said in finding.items() if key != "endpoints"} | {name: value}
     with pytest.raises(ValidationError):
         FindingCreateRequest.model_validate(told)

@@ -7,7 +7,7 @@ its dictionary of producers; what it has no key for are custom strings with thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from pipeline.decide.risk_rules import Severity
 from pipeline.model import Endpoint
 from pipeline.render.document import RunDocument
-from pipeline.render.exports.entries import LABEL, Entry, entries, known, milliseconds
+from pipeline.render.exports.entries import LABEL, Entry, Wording, known, milliseconds
 from pipeline.render.text import counted, visible
 from pipeline.render.words import service_text
 
@@ -39,14 +39,7 @@ _STRING: Final = 4000
 
 def render_cef(document: RunDocument) -> str:
     """The run and its findings, in the order of endpoints, without a header of syslog."""
-    return "".join(f"{line}\n" for line in _lines(document))
-
-
-def _lines(document: RunDocument) -> Iterator[str]:
-    told = list(entries(document))
-    yield _run(document, len(told))
-    for entry in told:
-        yield _finding(entry, document)
+    return CEF.render(document)
 
 
 def _run(document: RunDocument, findings: int) -> str:
@@ -130,3 +123,6 @@ def _in_extension(text: str) -> str:
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+CEF: Final = Wording(run=_run, finding=_finding)

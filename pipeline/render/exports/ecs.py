@@ -7,7 +7,7 @@ is exported, ``labels.finding`` is the same in every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,8 +19,8 @@ from pipeline.render.exports.entries import (
     LABEL,
     TEXT,
     Entry,
-    entries,
-    json_lines,
+    Wording,
+    json_line,
     known,
     milliseconds,
 )
@@ -41,14 +41,7 @@ SEVERITIES: Final[Mapping[Severity, int]] = MappingProxyType(
 
 def render_ecs(document: RunDocument) -> str:
     """The run and its findings, in the order of endpoints."""
-    return json_lines(_events(document))
-
-
-def _events(document: RunDocument) -> Iterator[dict[str, Any]]:
-    told = list(entries(document))
-    yield _run(document, len(told))
-    for entry in told:
-        yield _finding(entry, document)
+    return ECS.render(document)
 
 
 def _run(document: RunDocument, findings: int) -> dict[str, Any]:
@@ -146,3 +139,9 @@ def _service(entry: Entry) -> dict[str, Any]:
         name=visible(service.product, LABEL),
         version=visible(service.version, LABEL),
     )
+
+
+ECS: Final = Wording(
+    run=lambda document, findings: json_line(_run(document, findings)),
+    finding=lambda entry, document: json_line(_finding(entry, document)),
+)

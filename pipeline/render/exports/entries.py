@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,11 +110,23 @@ def _seen(finding: Finding) -> str:
     return "\n".join(filter(None, told))
 
 
-def json_lines(records: Iterable[Mapping[str, Any]]) -> str:
-    """One record a line, ASCII only: nothing in a text can end a line."""
-    return "".join(
-        json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n" for record in records
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A format of one line for the run, with how many findings it has, and one for each of them."""
+
+    run: Callable[[RunDocument, int], str]
+    finding: Callable[[Entry, RunDocument], str]
+
+    def render(self, document: RunDocument) -> str:
+        """The run and its findings, in the order of endpoints."""
+        told = list(entries(document))
+        lines = (self.run(document, len(told)), *(self.finding(entry, document) for entry in told))
+        return "".join(f"{line}\n" for line in lines)
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """ASCII only: nothing in a text can end the line."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":"))
 
 
 def milliseconds(time: float) -> int:

@@ -7,7 +7,7 @@ finding a Detection Finding (2004). ``metadata.uid`` is the same whenever the ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, assert_never
@@ -15,7 +15,7 @@ from typing import Any, Final, assert_never
 from pipeline.decide.risk_rules import Severity
 from pipeline.model import Protocol, RunState
 from pipeline.render.document import RunDocument
-from pipeline.render.exports.entries import LABEL, Entry, entries, json_lines, known, milliseconds
+from pipeline.render.exports.entries import LABEL, Entry, Wording, json_line, known, milliseconds
 from pipeline.render.text import counted, visible
 
 VERSION: Final = "1.8.0"
@@ -50,14 +50,7 @@ class _Class(IntEnum):
 
 def render_ocsf(document: RunDocument) -> str:
     """The run and its findings, in the order of endpoints."""
-    return json_lines(_events(document))
-
-
-def _events(document: RunDocument) -> Iterator[dict[str, Any]]:
-    told = list(entries(document))
-    yield _run(document, len(told))
-    for entry in told:
-        yield _finding(entry, document)
+    return OCSF.render(document)
 
 
 def _run(document: RunDocument, findings: int) -> dict[str, Any]:
@@ -185,3 +178,9 @@ def _common(document: RunDocument, kind: _Class, activity: int, uid: str) -> dic
             },
         },
     }
+
+
+OCSF: Final = Wording(
+    run=lambda document, findings: json_line(_run(document, findings)),
+    finding=lambda entry, document: json_line(_finding(entry, document)),
+)

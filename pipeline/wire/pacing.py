@@ -153,7 +153,12 @@ async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
 
 
 async def ready(sock: socket.socket, *, writing: bool, timeout: float) -> bool:
-    """Wait until the socket can be written or read, or has failed; false after ``timeout``."""
+    """Wait until the socket can be written or read, or has failed; false after ``timeout``.
+
+    What had come by then counts, also where this process was too busy to look before.
+    """
+    if timeout <= 0:
+        return False
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     (loop.add_writer if writing else loop.add_reader)(sock, ready.set)
@@ -161,7 +166,8 @@ async def ready(sock: socket.socket, *, writing: bool, timeout: float) -> bool:
         async with asyncio.timeout(timeout):
             await ready.wait()
     except TimeoutError:
-        return False
+        # After a stall both are due, and the timeout wins although the answer was first.
+        return ready.is_set()
     finally:
         (loop.remove_writer if writing else loop.remove_reader)(sock)
     return True

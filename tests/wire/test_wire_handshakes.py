@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -181,6 +182,19 @@ def test_a_full_backlog_is_no_response() -> None:
     assert (result.state, result.reason) == (PortState.FILTERED, "no-response")
     assert result.connect_seconds is None
     assert 0.3 <= result.ended - result.started < 1
+
+
+def test_an_answer_that_came_while_this_process_was_busy_is_no_silence() -> None:
+    async def stalled(port: int) -> HandshakeResult | Hole:
+        asking = asyncio.create_task(ask(HERE, port, connect_timeout=0.05, speak=False))
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # longer than it may take, as planning a large batch does
+        return await asking
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = asyncio.run(stalled(listener.getsockname()[1]))
+    assert isinstance(result, HandshakeResult)
+    assert (result.state, result.reason) == (PortState.OPEN, "syn-ack")
 
 
 def test_an_ipv6_target_is_asked_like_any_other() -> None:

@@ -154,6 +154,11 @@ class Engine:
         return self._draining
 
     @property
+    def _stopping(self) -> bool:
+        """True when all that runs is being stopped for good."""
+        return self._draining and self._stop_now.is_set()
+
+    @property
     def running(self) -> int:
         """How many tasks are being asked."""
         return len(self._jobs)
@@ -169,12 +174,8 @@ class Engine:
         try:
             while not self._finished():
                 self._wake.clear()
-                if not self._draining:
-                    self._permitted(self._clock())
-                    self._activate()
-                    self._plan()
-                    if self._is_open():
-                        self._start_due()
+                if not self._stopping:
+                    self._go_on()
                 self._tell()
                 if self._finished():
                     break
@@ -188,15 +189,27 @@ class Engine:
             raise self._failure
         return not self._active and not self._ahead
 
+    def _go_on(self) -> None:
+        """Do all that may be done now; who drains keeps the hours of what still runs."""
+        self._permitted(self._clock())
+        if not self._draining:
+            self._activate()
+            self._plan()
+        if self._is_open() and not self._draining:
+            self._start_due()
+
     def _is_open(self) -> bool:
         """Keep the hours: stop what runs when the window closes, and go on in the next one."""
         now = self._clock()
         if not self._hours.is_open(now):
-            if self._jobs or self._active:
+            if self._draining:
+                self._hours.closed = True
+                self._stop_now.set()
+            elif self._jobs or self._active:
                 self._hours.pause(now)
                 self._stop_now.set()
             return False
-        if self._hours.go_on():
+        if not self._draining and self._hours.go_on():
             self._stop_now = asyncio.Event()
             self._too_late.clear()
             for active in self._active.values():
@@ -423,7 +436,7 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), min(seconds, step))
             seconds -= step
-            if not self._draining:
+            if not self._stopping:
                 self._permitted(self._clock())
 
     async def _join(self) -> None:

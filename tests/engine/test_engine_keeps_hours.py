@@ -228,6 +228,32 @@ def test_an_order_to_stop_is_seen_within_a_quarter_of_a_second(store: Store) -> 
     assert TaskState.RUNNING not in states(playing)
 
 
+def test_an_order_to_stop_holds_while_what_runs_is_brought_to_its_end(store: Store) -> None:
+    stopped: list[str] = []
+
+    def permitted(_now: float) -> None:
+        if stopped:
+            raise Refused("everything is stopped here")
+
+    run = new_run(store, BATCHES[:1])
+    playing = Playing(store, run, NETWORK, seconds=lambda _: 100.0, permitted=permitted)
+    with pytest.raises(Refused, match="stopped"):
+        playing.work(at=[(10.0, playing.engine.drain), (20.0, lambda: stopped.append("now"))])
+    ends = [(one.end or 0) - START for one in playing.executor.asked]
+    assert ends
+    assert max(ends) <= 20.5
+    assert states(playing) == {TaskState.PLANNED}
+
+
+def test_a_window_closes_on_time_while_what_runs_is_brought_to_its_end(store: Store) -> None:
+    hours = [windows((0, 10 * HOUR)), windows((0, 30))]
+    run = new_run(store, BATCHES[:1])
+    playing = Playing(store, run, NETWORK, seconds=lambda _: 100.0, openings=lambda: hours[0])
+    assert not playing.work(at=[(10.0, playing.engine.drain), (12.0, hours.reverse)])
+    assert [(one.end or 0) - START for one in playing.executor.asked] == [30 - STOPPING]
+    assert states(playing) == {TaskState.PLANNED}
+
+
 def test_looks_that_came_due_during_a_pause_keep_their_distance(store: Store) -> None:
     hours = [windows((0, 10 * HOUR)), windows((0, 60), (HOUR, 10 * HOUR))]
     playing = Playing(

@@ -154,7 +154,7 @@ class Ledger:
             query = select(table.c.attempt).where(table.c.number == number)
             attempt = int(connection.execute(query).scalar_one())
         if self._trail is not None:
-            self._trail.add(TASK_STARTED, telling.started(self._record(number), packets))
+            self._trail.add(TASK_STARTED, telling.started(self.task(number), packets))
         return attempt
 
     def settle(
@@ -199,7 +199,7 @@ class Ledger:
             self._replace_answers(connection, number, observations, holes, refusals)
         if self._trail is not None:
             counts = {"observations": len(observations), "holes": len(holes)}
-            self._trail.add(TASK_ENDED, telling.ended(self._record(number), **counts))
+            self._trail.add(TASK_ENDED, telling.ended(self.task(number), **counts))
             self._trail.settle()
         return True
 
@@ -281,6 +281,12 @@ class Ledger:
         with self._store.reading() as connection:
             return tuple(self._task(found) for found in connection.execute(query))
 
+    def task(self, number: int) -> TaskRecord:
+        """One task as it stands."""
+        query = select(schema.tasks).where(schema.tasks.c.number == number)
+        with self._store.reading() as connection:
+            return self._task(connection.execute(query).one())
+
     def holes(self) -> tuple[tuple[int, Hole], ...]:
         """What the tasks of the run gave up on, with their numbers."""
         join = schema.tasks.c.number == schema.holes.c.task
@@ -296,11 +302,6 @@ class Ledger:
         with self._store.reading() as connection:
             found = connection.execute(query.where(schema.tasks.c.run == self._run))
             return tuple((line.task, _refusals(line)) for line in found)
-
-    def _record(self, number: int) -> TaskRecord:
-        query = select(schema.tasks).where(schema.tasks.c.number == number)
-        with self._store.reading() as connection:
-            return self._task(connection.execute(query).one())
 
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""

@@ -8,15 +8,10 @@ started when it ends before the close, and what runs at the close is stopped and
 
 from __future__ import annotations
 
+from pipeline.engine.places import HANDSHAKE_TASKS_AT_ONCE
 from pipeline.engine.settling import RETRY_AFTER
 from pipeline.engine.telling import Progress
-from pipeline.engine.working import (
-    HANDSHAKE_TASKS_AT_ONCE,
-    LOOK_EVERY,
-    SWEEPING_AT_ONCE,
-    Engine,
-    Plan,
-)
+from pipeline.engine.working import LOOK_EVERY, SWEEPING_AT_ONCE, Engine, Plan
 
 __all__ = [
     "HANDSHAKE_TASKS_AT_ONCE",

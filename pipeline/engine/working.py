@@ -7,14 +7,14 @@ import contextlib
 import errno
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pipeline.budget import Budget, Lease
-from pipeline.decide.standing import network_of
+from pipeline.engine.active import Active, Waiting, leads
 from pipeline.engine.bearing import Bearing
 from pipeline.engine.hours import Hours
+from pipeline.engine.places import Places
 from pipeline.engine.settling import Settling
 from pipeline.engine.telling import Progress, count, describe
 from pipeline.errors import (
@@ -41,7 +41,6 @@ from pipeline.store.database import disk_full
 from pipeline.windows import ALWAYS, Openings
 
 SWEEPING_AT_ONCE: Final = 2
-HANDSHAKE_TASKS_AT_ONCE: Final = 32
 PLAN_EVERY: Final = 3.0
 """Seconds between two plans of a batch while anything of it is running."""
 PLANNING_SHARE: Final = 10.0
@@ -57,24 +56,8 @@ _URGENCY: Final = {
 }
 _BY_THE_WAY: Final = frozenset({Purpose.VERSION, Purpose.WATCH, Purpose.RESWEEP, Purpose.VOTE})
 """Purposes that take long or come late, and that nothing else waits for."""
-_WITHOUT_COMMAND: Final = frozenset({Method.HANDSHAKE, Method.DATAGRAM})
 
 Plan = Callable[[Evidence, Policy], Iterable[Task]]
-
-
-@dataclass(slots=True, eq=False)
-class _Active:
-    """A batch that somebody is working on. ``dirty``: its stages have to plan again, but not
-    before ``plan_again`` while anything of it is running. ``rested``: time has passed in which
-    nothing could be asked."""
-
-    batch: Batch
-    waiting: dict[int, TaskRecord] = field(default_factory=dict)
-    running: set[int] = field(default_factory=set)
-    sweeping: bool = True
-    dirty: bool = True
-    rested: bool = True
-    plan_again: float = float("-inf")
 
 
 class Engine:
@@ -123,8 +106,9 @@ class Engine:
         self._on_event = on_event
         self._on_progress = on_progress
         self._hours = Hours(openings, reopened, on_event, waits=waits)
+        self._places = Places(policy.concurrency)
         self._too_late: set[int] = set()
-        self._active: dict[int, _Active] = {}
+        self._active: dict[int, Active] = {}
         self._ahead: list[Batch] = []
         self._done = 0
         self._done_here = 0
@@ -216,16 +200,16 @@ class Engine:
                 self._spread(active, now)
         return True
 
-    def _spread(self, active: _Active, now: float) -> None:
+    def _spread(self, active: Active, now: float) -> None:
         """Looks that came due while nothing could be asked keep their distance in time."""
         active.rested = False
-        looks = {n: r for n, r in active.waiting.items() if r.task.purpose is Purpose.WATCH}
+        looks = {r.number: r for r in active.waiting if r.task.purpose is Purpose.WATCH}
         first = min((r.task.not_before for r in looks.values()), default=now)
         if first < now:
             self._ledger.postpone(looks, now - first)
             for record in self._ledger.tasks(active.batch.number):
                 if record.number in looks:
-                    active.waiting[record.number] = record
+                    active.waiting.add(record)
 
     def _finished(self) -> bool:
         if self._failure is not None or self._draining:
@@ -235,7 +219,7 @@ class Engine:
     def _activate(self) -> None:
         while self._ahead and sum(a.sweeping for a in self._active.values()) < SWEEPING_AT_ONCE:
             batch = self._ahead.pop(0)
-            self._active[batch.number] = _Active(batch)
+            self._active[batch.number] = Active(batch)
 
     def _plan(self) -> None:
         """Let the stages of every batch that is at rest say what is still missing."""
@@ -249,13 +233,13 @@ class Engine:
                 active.plan_again = now + max(PLAN_EVERY, PLANNING_SHARE * cost)
                 now += cost
 
-    def _is_at_work(self, active: _Active, now: float) -> bool:
+    def _is_at_work(self, active: Active, now: float) -> bool:
         """True while answers are due that another question could depend on."""
-        due = (r.task for r in active.waiting.values() if r.task.not_before <= now)
+        due = (r.task for r in active.waiting.due(now))
         running = (r.task for r in self._jobs.values() if r.task.batch == active.batch.number)
         return any(task.purpose not in _BY_THE_WAY for task in (*due, *running))
 
-    def _plan_batch(self, active: _Active) -> None:
+    def _plan_batch(self, active: Active) -> None:
         active.dirty = False
         evidence = self._ledger.evidence(active.batch)
         self._tally[active.batch.number] = count(evidence)
@@ -263,8 +247,8 @@ class Engine:
         new = [task for plan in self._stages for task in plan(evidence, self._policy)]
         self._ledger.file(new)
         records = self._ledger.tasks(active.batch.number) if new else evidence.tasks
-        active.waiting = {r.number: r for r in records if r.state is TaskState.PLANNED}
-        active.sweeping = any(_leads(r.task) for r in active.waiting.values())
+        active.waiting = Waiting(r for r in records if r.state is TaskState.PLANNED)
+        active.sweeping = any(leads(r.task) for r in active.waiting)
         if active.rested:
             self._spread(active, self._clock())
         if not active.waiting and not active.running:
@@ -276,15 +260,19 @@ class Engine:
 
     def _start_due(self) -> None:
         now = self._clock()
+        if self._places.full:
+            return
         due = [
             record
             for active in self._active.values()
-            for record in active.waiting.values()
-            if record.task.not_before <= now and record.number not in self._too_late
+            for record in active.waiting.due(now)
+            if record.number not in self._too_late
         ]
         due.sort(key=lambda r: (_URGENCY[r.task.stage], r.task.batch, r.number))
         for record in due:
-            if not self._has_place(record.task):
+            if not self._places.has_one_for(record.task):
+                continue
+            if self._bearing.must_wait(record.task, self._places.running):
                 continue
             lease = self._budget.lease(self._executor.demand(record.task))
             if lease is None:
@@ -295,25 +283,6 @@ class Engine:
             else:
                 lease.never_used()
                 self._too_late.add(record.number)
-
-    def _has_place(self, task: Task) -> bool:
-        ours = task.method in _WITHOUT_COMMAND
-        taken = sum(
-            (record.task.method in _WITHOUT_COMMAND) == ours for record in self._jobs.values()
-        )
-        if task.pace and self._gently_asked(task):
-            return False
-        if self._bearing.must_wait(task, (record.task for record in self._jobs.values())):
-            return False
-        return taken < (HANDSHAKE_TASKS_AT_ONCE if ours else self._policy.concurrency)
-
-    def _gently_asked(self, task: Task) -> bool:
-        """True while the network of a gentle task is being asked: two would be twice as fast."""
-        network = network_of(next(iter(task.targets.addresses)))
-        return any(
-            record.task.pace and record.task.targets.addresses & network
-            for record in self._jobs.values()
-        )
 
     def _start(self, record: TaskRecord, lease: Lease, seconds: float) -> None:
         task = record.task
@@ -335,8 +304,9 @@ class Engine:
             lease.give_back()
             raise
         active = self._active[task.batch]
-        del active.waiting[record.number]
+        active.waiting.remove(record.number)
         active.running.add(record.number)
+        self._places.take(task)
         job = asyncio.create_task(self._attend(record, attempt, lease, folder, fits=fits))
         self._jobs[job] = record
         job.add_done_callback(self._ended)
@@ -344,14 +314,15 @@ class Engine:
 
     def _ended(self, job: asyncio.Task[None]) -> None:
         record = self._jobs.pop(job)
+        self._places.leave(record.task)
         self._tasks_done += 1
         self._too_late.clear()  # with a larger share of the rate it may take less time
         active = self._active.get(record.task.batch)
         if active is not None:
             active.running.discard(record.number)
             active.sweeping = active.sweeping and any(
-                _leads(r.task)
-                for r in [*active.waiting.values(), *self._jobs.values()]
+                leads(r.task)
+                for r in [*active.waiting, *self._jobs.values()]
                 if r.task.batch == record.task.batch
             )
             active.dirty = True
@@ -410,20 +381,12 @@ class Engine:
         self._settling.settle(record, attempt, answer, folder)
 
     def _requeue(self, record: TaskRecord) -> None:
-        active = self._active[record.task.batch]
-        for found in self._ledger.tasks(record.task.batch):
-            if found.number == record.number:
-                active.waiting[found.number] = found
+        self._active[record.task.batch].waiting.add(self._ledger.task(record.number))
 
     async def _sleep(self) -> None:
         """Until a task ends, a lease cools down, or a task becomes due."""
         now = self._clock()
-        times = [
-            record.task.not_before - now
-            for active in self._active.values()
-            for record in active.waiting.values()
-            if record.task.not_before > now
-        ]
+        times = [when - now for when in self._next_due(now)]
         change = self._budget.next_change()
         if change is not None:
             times.append(self._budget.seconds_until(change))
@@ -439,6 +402,11 @@ class Engine:
             if not self._stopping:
                 self._permitted(self._clock())
 
+    def _next_due(self, now: float) -> list[float]:
+        """When the next task of each batch is due."""
+        dues = (active.waiting.next_due(now) for active in self._active.values())
+        return [due for due in dues if due is not None]
+
     async def _join(self) -> None:
         while self._jobs:
             await asyncio.wait(list(self._jobs))
@@ -446,18 +414,13 @@ class Engine:
 
     def _tell(self) -> None:
         now = self._clock()
-        waits = [
-            r.task.not_before
-            for a in self._active.values()
-            for r in a.waiting.values()
-            if r.task.not_before > now
-        ]
+        waits = self._next_due(now) if not self._jobs else []
         self._on_progress(
             Progress(
                 batches=self._done + len(self._active) + len(self._ahead),
                 batches_done=self._done,
                 running=tuple(f"{r.task.method} {describe(r.task)}" for r in self._jobs.values()),
-                waiting_until=min(waits) if waits and not self._jobs else None,
+                waiting_until=min(waits, default=None),
                 leased=self._budget.leased,
                 ceiling=self._policy.ceilings.rate,
                 tasks_done=self._tasks_done,
@@ -475,11 +438,6 @@ class Engine:
             return None
         each = (now - self._began) / self._done_here
         return each * (len(self._active) + len(self._ahead))
-
-
-def _leads(task: Task) -> bool:
-    """True for what comes before everything else in a batch."""
-    return task.purpose is Purpose.SWEEP or (task.purpose is Purpose.CANARY and task.round == 0)
 
 
 @contextlib.contextmanager

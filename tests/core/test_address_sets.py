@@ -41,6 +41,7 @@ def _ranges(draw: st.DrawFn) -> tuple[int, int]:
 
 lists = st.lists(_ranges(), max_size=8)
 sets = lists.map(AddressSet.of)
+many = st.sets(st.integers(0, 300), max_size=200)
 places = st.sampled_from(WINDOWS).flatmap(lambda window: st.integers(*window))
 
 
@@ -86,6 +87,17 @@ def test_the_algebra_is_that_of_sets(one: AddressSet, other: AddressSet) -> None
         assert _is_tidy(found)
     assert (one <= other) == (left <= right)
     assert bool(one) == bool(left)
+
+
+@given(many, many)
+def test_the_algebra_holds_for_sets_of_many_ranges_and_for_few_among_many(
+    one: set[int], other: set[int]
+) -> None:
+    left, right = (AddressSet.of((n, n) for n in numbers) for numbers in (one, other))
+    assert _numbers((left - right).ranges) == one - other
+    assert _numbers((left & right).ranges) == one & other
+    assert _is_tidy(left - right)
+    assert _is_tidy(left & right)
 
 
 @given(sets, places)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.audit import telling
@@ -248,12 +248,14 @@ class Ledger:
     def postpone(self, numbers: Iterable[int], seconds: float) -> None:
         """Ask tasks that wait so much later, as far as they still wait."""
         table = schema.tasks
+        query = (
+            update(table)
+            .where(table.c.number == bindparam("one"), table.c.state == TaskState.PLANNED.value)
+            .values(not_before=table.c.not_before + seconds)
+        )
+        # One by one: there may be more than a statement takes parameters.
         with self._store.transaction() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.number.in_(numbers), table.c.state == TaskState.PLANNED.value)
-                .values(not_before=table.c.not_before + seconds)
-            )
+            connection.execute(query, [{"one": number} for number in numbers])
 
     def recover(self) -> int:
         """After a crash: put every running task back into the queue. Returns how many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.addresses import AddressSet, parse_address
@@ -427,3 +428,15 @@ class AnyHistory(RuleBasedStateMachine):
 
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+
+
+def test_any_number_of_tasks_that_wait_can_be_put_off(store: Store, ledger: Ledger) -> None:
+    @event.listens_for(store.engine, "connect")
+    def few(connection: sqlite3.Connection, _: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+
+    store.close()
+    ledger.file([ASKED, replace(ASKED, round=2)])
+    begin(ledger, 1)
+    ledger.postpone(range(1, 2001), 60.0)
+    assert [record.task.not_before for record in ledger.tasks()] == [0.0, 60.0]

@@ -16,10 +16,10 @@ from pipeline.addresses import AddressSet, in_busiest_network
 
 SECONDS_PER_SLICE = 60.0
 PACKETS_PER_SWEEP_PROBE = 2
-"""A SYN and the kernel's reset. masscan's own resets come out of the rate that it was given."""
+"""A SYN and the kernel's reset. masscan sends none of its own."""
 PACKETS_TO_A_HOST_PER_SWEEP_PROBE = 3
-"""The worst case for one host, in which all its ports are open: a SYN, masscan's reset, and the
-kernel's. A closed port costs two: masscan answers the reset with another."""
+"""The worst case for one host, in which all its ports are open: a SYN, the kernel's reset, and
+another one where the host repeats its SYN-ACK because the first was lost."""
 OVERSHOOT = 1.3
 """masscan sends up to this many times its rate within some second: measured 1.11 to 1.29."""
 RISK = 1e-6

@@ -61,7 +61,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "-S": _ADDRESS,
     },
     "masscan": {
-        **dict.fromkeys(("--open-only", "--offline", "-v"), _NOTHING),
+        **dict.fromkeys(("--open-only", "--offline", "--noreset", "-v"), _NOTHING),
         **dict.fromkeys(("-p", "--ports"), _PORTS),
         **dict.fromkeys(("--rate", "--max-rate"), _RATE),
         **dict.fromkeys(("--wait", "--retries", "--seed", "--ttl"), _COUNT),

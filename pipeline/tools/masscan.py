@@ -75,6 +75,9 @@ def command(
         ("--seed", str(seed)),
         # Refusals tell that a host answers, and with it what its silence means.
         ("--show", "all"),
+        # masscan resets whatever answers, refusals included. The kernel resets what is open, as it
+        # does for nmap, and a refusal needs no answer.
+        ("--noreset", None),
         ("--output-format", "ndjson"),
         ("--output-filename", OUTPUT),
     ]

@@ -149,11 +149,14 @@ def _searched(evidence: Evidence) -> dict[Address, float]:
     more gently after the sweep than in it: they need a canary only where a host has fallen silent.
     """
     found: dict[Address, float] = {}
-    alive = living(evidence, standings(evidence))
+    known = standings(evidence)
+    alive = living(evidence, known)
+    turned = frozenset(address for address in alive if address in known.shy)
     for record in with_purpose(evidence, *SEARCHES, Purpose.NAMED):
-        if record.task.purpose is Purpose.SWEEP or record.task.pace:
-            for address in _inside(alive, record):
-                found[address] = max(found.get(address, 0.0), record.ended or 0.0)
+        # Second looks at ordinary networks have a pace, too, and it is half that of the sweep.
+        those = alive if record.task.purpose is Purpose.SWEEP else turned
+        for address in _inside(those, record):
+            found[address] = max(found.get(address, 0.0), record.ended or 0.0)
     for address, time in _fell_silent(evidence).items():
         found[address] = max(found.get(address, 0.0), time)
     return found

@@ -216,6 +216,17 @@ def test_hosts_of_a_network_are_asked_their_canaries_in_step() -> None:
     assert all(len(times) == 1 for times in rounds.values())
 
 
+def test_a_second_look_at_an_ordinary_network_needs_no_canary() -> None:
+    """It is slower than the sweep that was borne; what falls silent later tells so by itself."""
+    played = world(Street(HERE, {1: Honest(SERVICES), 2: Honest({25: "x"}, refuses=False)}))
+    assert len(confirmed(played.play())) == 4
+    looks = played.tasks_of(Purpose.SECOND_LOOK)
+    assert looks
+    assert all(task.pace for task in looks)
+    # The baseline, and one round after each of the two sweeps.
+    assert {task.round for task in played.tasks_of(Purpose.CANARY)} == {0, 1, 2}
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_canaries_that_fail_keep_nobody_from_being_asked(number: int) -> None:
     street = Street(HERE, {1: Honest(SERVICES), 2: Honest({25: "x"})})

@@ -233,6 +233,7 @@ class Executor:
                 speak=how.speaks and not fragile,
                 source_address=ours,
                 interface=policy.interface,
+                expected=how.expected,
             )
         self._write_lines(folder, HANDSHAKES, seen, holes)
         return Answer(

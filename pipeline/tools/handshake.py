@@ -33,12 +33,16 @@ _ACK, _NEWLINES, _FINS, _RESET, _ANSWER = 1, 4, 3, 1, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """Seconds to wait for the handshake and to listen after it; ``times`` in a row."""
+    """Seconds to wait for the handshake and to listen after it; ``times`` in a row.
+
+    ``expected``: somebody was there a while ago, and most likely still is.
+    """
 
     connect_timeout: float
     listen: float
     speaks: bool
     times: int = 1
+    expected: bool = False
 
     @property
     def packets(self) -> int:
@@ -55,15 +59,26 @@ def manner(task: Task, policy: Policy) -> Manner:
             return Manner(connect_timeout=BASELINE_TIMEOUT, listen=0.0, speaks=False)
         case Purpose.CANARY:
             # Who is slow to answer is not silent.
-            return Manner(connect_timeout=wire.CONNECT_TIMEOUT_LIMIT, listen=0.0, speaks=False)
+            return Manner(
+                connect_timeout=wire.CONNECT_TIMEOUT_LIMIT,
+                listen=0.0,
+                speaks=False,
+                expected=True,
+            )
         case Purpose.SAMPLE:
             # Most of what nobody called open keeps silent, and silence costs a SYN each second.
             return Manner(connect_timeout=SAMPLE_TIMEOUT, listen=0.0, speaks=False)
         case Purpose.WATCH:
-            return Manner(connect_timeout=policy.connect_timeout, listen=0.0, speaks=False)
+            return Manner(
+                connect_timeout=policy.connect_timeout, listen=0.0, speaks=False, expected=True
+            )
         case Purpose.VOTE:
             return Manner(
-                connect_timeout=policy.connect_timeout, listen=0.0, speaks=False, times=VOTES
+                connect_timeout=policy.connect_timeout,
+                listen=0.0,
+                speaks=False,
+                times=VOTES,
+                expected=True,
             )
         case _:
             # Asked again, a slow host needs more patience, not more probes.

@@ -35,7 +35,7 @@ from pipeline.model import Aftermath, Hole, PortState
 from pipeline.ports import PortSet
 from pipeline.scope import Scope, Target
 from pipeline.wire.icmp import error_waiting, local_failure, prepare_errors
-from pipeline.wire.pacing import Pacer, in_turn, ready
+from pipeline.wire.pacing import Pacer, in_turn, ready, ready_at_once
 
 BANNER_LIMIT: Final = 512
 """Bytes of a banner that are kept."""
@@ -52,6 +52,7 @@ _ACKNOWLEDGED_WITHIN: Final = 1.0
 _FAREWELL_WITHIN: Final = 0.3
 _MORE_WITHIN: Final = 0.25
 _RECEIVE_BUFFER: Final = 4096
+_AT_ONCE: Final = 0.001
 _SYN_RETRIES: Final = 2
 
 _ANY: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- the source is the kernel's choice
@@ -92,13 +93,16 @@ async def handshake(
     source_address: str | None = None,
     interface: str | None = None,
     source_port: int | None = None,
+    expected: bool = False,
 ) -> HandshakeResult | Hole:
     """Connect to one port, listen ``listen`` seconds, and say what came.
 
     When nothing came and ``speak`` is true, one CR LF is sent and we listen again, longer if the
     acknowledgement is still to come: one second, or the kernel's retransmission timeout if that is
     more. The connection is ended in order (FIN) and its end is not waited for; who neither listens
-    nor speaks resets it before it is whole. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
+    nor speaks resets it before it is whole. That has to be within 200 ms of the answer, or the
+    kernel acknowledges it: where an answer is ``expected``, nobody else runs for the millisecond in
+    which one from nearby comes. At most :data:`PACKETS_PER_HANDSHAKE` packets leave.
 
     Times are in seconds; a ``connect_timeout`` beyond :data:`CONNECT_TIMEOUT_LIMIT` is cut. Raises
     :class:`~pipeline.errors.NotAdmitted` unless ``scope``, asked right before the connect, still
@@ -115,7 +119,7 @@ async def handshake(
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_FAREWELL)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             scope().admit(target.address)
-            return await _Conversation(sock, target, port).hold(
+            return await _Conversation(sock, target, port, expected=expected).hold(
                 min(connect_timeout, CONNECT_TIMEOUT_LIMIT), listen, speak
             )
     except OSError as problem:
@@ -145,7 +149,8 @@ def _prepare(
 class _Conversation:
     """One connection, from the SYN to the last word. ``OSError``: this machine failed."""
 
-    def __init__(self, sock: socket.socket, target: Target, port: int) -> None:
+    def __init__(self, sock: socket.socket, target: Target, port: int, *, expected: bool) -> None:
+        self._expected = expected
         self._sock = sock
         self._target = target
         self._port = port
@@ -181,7 +186,8 @@ class _Conversation:
         if number not in (0, errno.EINPROGRESS):
             raise OSError(number, "the connect failed before a packet left")
         self._source_port = self._sock.getsockname()[1]
-        if not await ready(self._sock, writing=True, timeout=timeout):
+        answered = self._expected and ready_at_once(self._sock, _AT_ONCE)
+        if not answered and not await ready(self._sock, writing=True, timeout=timeout):
             return errno.ETIMEDOUT
         number = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
@@ -202,6 +208,9 @@ class _Conversation:
             if isinstance(banner, bytes):
                 return Aftermath.DATA, banner
             return (Aftermath.RESET if number == errno.ECONNRESET else Aftermath.CLOSED), b""
+        if not listen and not speak:
+            # Waiting for nothing would still let others run, and they may be slow.
+            return Aftermath.SILENCE, b""
         # From here on only the peer may end the connection, not an ICMP error.
         prepare_errors(self._sock, self._target.address.version, wanted=False)
         self._give_up_after(_FAREWELL_WITHIN)
@@ -310,6 +319,7 @@ async def handshakes(
     source_address: str | None = None,
     interface: str | None = None,
     source_port: int | None = None,
+    expected: bool = False,
 ) -> None:
     """Hold many handshakes, ``at_most`` at a time, hosts in turn; results as they come.
 
@@ -330,6 +340,7 @@ async def handshakes(
                 source_address=source_address,
                 interface=interface,
                 source_port=source_port,
+                expected=expected,
             )
         except NotAdmitted:
             result = Hole(address=target.address, ports=PortSet.of((port,)), reason="not-admitted")

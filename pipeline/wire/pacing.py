@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+import select
 import socket
 import time
 from collections import deque
@@ -171,3 +172,10 @@ async def ready(sock: socket.socket, *, writing: bool, timeout: float) -> bool:
     finally:
         (loop.remove_writer if writing else loop.remove_reader)(sock)
     return True
+
+
+def ready_at_once(sock: socket.socket, seconds: float) -> bool:
+    """Wait until the socket can be written or has failed, with everything else at a standstill."""
+    poller = select.poll()
+    poller.register(sock, select.POLLOUT)
+    return bool(poller.poll(1000 * seconds))

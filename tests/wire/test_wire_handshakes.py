@@ -158,6 +158,25 @@ def test_a_reset_in_answer_to_the_newline_is_a_rejection() -> None:
     assert (result.aftermath, result.spoke) == (Aftermath.REJECTED, True)
 
 
+def test_where_somebody_is_expected_nobody_hears_of_a_look_however_busy_we_are() -> None:
+    """The kernel acknowledges after 200 ms, and then the service is told."""
+
+    async def callers(**changes: Any) -> int:
+        met: list[socket.socket] = []
+
+        async def note(connection: socket.socket) -> None:
+            met.append(connection)
+
+        async with peer(note) as port:
+            asyncio.get_running_loop().call_soon(time.sleep, 0.3)
+            await ask(HERE, port, listen=0.0, speak=False, **changes)
+            await asyncio.sleep(0.05)
+        return len(met)
+
+    assert asyncio.run(callers(expected=True)) == 0
+    assert asyncio.run(callers()) == 1
+
+
 # --- no connection -----------------------------------------------------------------------------
 
 

@@ -84,7 +84,8 @@ GOLDEN = [
         policy(interface="eth0", source_address=IPv4Address("192.0.2.200")),
         "masscan --includefile=targets.txt --excludefile=exclude.txt --ports=22,80,443 "
         "--rate=360.00 --retries=1 --wait=3 --seed=7 --show=all --noreset "
-        "--output-format=ndjson --output-filename=hits.ndjson --interface=eth0 --source-ip=192.0.2.200",
+        "--output-format=ndjson --output-filename=hits.ndjson --interface=eth0 "
+        "--source-ip=192.0.2.200",
     ),
 ]
 

@@ -98,12 +98,12 @@ def _told(told: Told) -> tuple[str, str]:
     return share_text(told.false), share_text(told.missed)
 
 
-_SPEED_HEAD: Final = ("rate", "per host", "real rate", "runs", "lost by the sweep", "hosts blocked")
+_SPEED_HEAD: Final = ("rate", "per host", "real rate", "runs", "lost by the sweep", "hosts turned")
 
 
 def _speed(speed: Speed) -> tuple[str, ...]:
     rates = (speed.rate, speed.rate_per_host, round(speed.mean_rate), speed.runs)
-    return *(f"{number:,}" for number in rates), share_text(speed.lost), share_text(speed.blocked)
+    return *(f"{number:,}" for number in rates), share_text(speed.lost), share_text(speed.turned)
 
 
 _DOUBT_HEAD: Final = ("delays", "runs", "round", "after", "settled by it")
@@ -117,6 +117,8 @@ def _doubt(doubts: Doubts) -> Iterator[tuple[str, ...]]:
     lasted = doubts.lasted
     most = f"half of the settled lasted up to {duration(median(lasted))}, " if lasted else ""
     longest = f"all up to {duration(lasted[-1])}" if lasted else "none was settled"
+    if doubts.given_up:
+        longest += f"; of those left, half more than {duration(median(doubts.given_up))}"
     yield delays, str(doubts.runs), "left", most + longest, share_text(doubts.open_ended)
 
 
@@ -199,7 +201,7 @@ def tuning_json(learned: Learned, patch: Patch, *, applied: bool) -> str:
                 "real_rate": round(s.mean_rate, 1),
                 "runs": s.runs,
                 "lost": _share(s.lost),
-                "blocked": _share(s.blocked),
+                "turned": _share(s.turned),
             }
             for s in learned.speeds
         ],
@@ -214,6 +216,8 @@ def tuning_json(learned: Learned, patch: Patch, *, applied: bool) -> str:
                 "left": _share(each.open_ended),
                 "median_seconds": median(each.lasted) if each.lasted else None,
                 "longest_seconds": each.lasted[-1] if each.lasted else None,
+                "median_seconds_left": median(each.given_up) if each.given_up else None,
+                "repeated": each.repeated,
             }
             for each in learned.doubts
         ],

@@ -38,18 +38,23 @@ def tally(
     lossy_hosts: tuple[int, int] = (0, 0),
     rounds: dict[int, tuple[int, int]] | None = None,
     unsettled: tuple[int, int] = (0, 0),
+    given_up: tuple[float, ...] = (),
+    provoked: int = 0,
+    real: float = 900.0,
     settings: Settings = SETTINGS,
     **more: Any,
 ) -> Tally:
-    """A run; shares are (hits, trials)."""
+    """A run; shares are (hits, trials), ``real`` is the rate of its sweep."""
     return Tally(
         run=run,
         settings=settings,
-        lost=Lost(endpoints=Share(*lost), hosts=Share(*lossy_hosts), rate=500.0),
+        lost=Lost(endpoints=Share(*lost), hosts=Share(*lossy_hosts), rate=real),
         rescanned=Rescanned(
             rounds={number: Share(*share) for number, share in (rounds or {}).items()},
             open_ended=Share(*unsettled),
             lasted=(40.0,) * (unsettled[1] - unsettled[0]),
+            given_up=given_up,
+            provoked=provoked,
         ),
         **more,
     )

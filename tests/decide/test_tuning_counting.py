@@ -137,6 +137,45 @@ def test_an_endpoint_is_settled_by_the_round_after_which_nothing_is_worth_asking
     assert left.rounds == {2: Share(0, 1), 3: Share(0, 1)}
 
 
+def test_what_is_asked_again_only_to_hear_it_twice_tells_nothing_about_delays() -> None:
+    again = settled(task(round_=2, stage=StageName.RESCAN), 10, ended=100.0)
+    heard = [by(SWEPT), by(SYN, PortState.CLOSED), by(again, PortState.CLOSED)]
+    found = tallied([SWEPT, SYN, again], heard, verdict(VerdictKind.REFUTED)).rescanned
+    assert (found.questions, found.repeated) == (1, 1)
+    assert found.open_ended == Share(0, 0)
+    assert found.rounds == {}
+    doubtful = [by(SWEPT), by(SYN, PortState.FILTERED), by(again, PortState.FILTERED)]
+    left = tallied([SWEPT, SYN, again], doubtful, verdict(VerdictKind.LIKELY)).rescanned
+    assert (left.questions, left.repeated) == (1, 0)
+    assert left.open_ended == Share(1, 1)
+    assert left.given_up == (90.0,)
+
+
+def canary(number: int, state: PortState, after: float) -> Observation:
+    return seen(Method.HANDSHAKE, state, purpose=Purpose.CANARY, round_=number, after=after)
+
+
+def test_a_host_that_pretended_for_a_while_was_provoked_and_its_wait_is_counted() -> None:
+    opened, closed = PortState.OPEN, PortState.CLOSED
+    found = tallied([], [canary(0, closed, 0), canary(1, opened, 10), canary(2, closed, 30)])
+    assert found.hosts(Trouble.PROVOKED) == {WHERE.address}
+    assert found.turned.waited == 20.0
+    always = tallied([], [canary(0, closed, 0), canary(1, opened, 10), canary(2, opened, 30)])
+    assert always.hosts(Trouble.PROVOKED) == frozenset()
+
+
+def test_a_host_that_is_asked_gently_after_a_block_bears_it_or_turns_again() -> None:
+    opened, silent = PortState.OPEN, PortState.FILTERED
+    asked = task(ports="443", purpose=Purpose.SECOND_LOOK, stage=StageName.DISCOVER)
+    gentle = settled(replace(asked, pace=8.0), 7, ended=70)
+    gentle = replace(gentle, started=START + 50)
+    canaries = [canary(0, opened, 0), canary(1, silent, 10), canary(2, opened, 40)]
+    bore = tallied([gentle], canaries).turned
+    assert (bore.again, bore.pace, bore.waited) == (Share(0, 1), 8.0, 30.0)
+    assert tallied([gentle], [*canaries, canary(3, silent, 80)]).turned.again == Share(1, 1)
+    assert tallied([], canaries).turned.again == Share(0, 0)
+
+
 def test_a_handshake_that_got_no_answer_and_a_service_that_was_not_heard() -> None:
     later = settled(task(Method.HANDSHAKE, round_=2, stage=StageName.RESCAN), 6, ended=40)
     heard = [

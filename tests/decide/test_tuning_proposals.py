@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from pipeline.decide.tuning.proposal import (
 from pipeline.decide.tuning.proposing import advise, inside
 from pipeline.decide.tuning.shares import Share
 from pipeline.decide.tuning.speed import STEPS
-from pipeline.decide.tuning.tally import Trouble
+from pipeline.decide.tuning.tally import Trouble, Turned
 from pipeline.engagement.profiles import read_profile
 from pipeline.engagement.source import Door
 from pipeline.model import Endpoint
@@ -86,10 +87,62 @@ def test_what_one_host_gets_is_lowered_where_hosts_block() -> None:
 
 @pytest.mark.parametrize(("present", "after"), [(1000, 200), (200, 100), (100, 20), (20, 10)])
 def test_a_rate_comes_down_to_that_of_the_next_slower_profile(present: int, after: int) -> None:
-    settings = replace(SETTINGS, rate_per_host=present)
-    history = past(*runs(blocking(8, 40, settings=settings)))
+    settings = replace(SETTINGS, rate=20_000, rate_per_host=present)
+    history = past(*runs(blocking(8, 40, settings=settings, real=0.0)))
     found = proposed(history, replace(NOW, settings=settings))
     assert found[Key.RATE_PER_HOST].after == after
+
+
+FEW = replace(
+    NOW,
+    settings=replace(SETTINGS, rate=20_000, rate_per_host=1000),
+    hosts=AddressSet.parse(["192.0.2.0/26"]),
+    ports=50,
+)
+
+
+@pytest.mark.parametrize(("real", "after"), [(18_000.0, 10_000), (9000.0, 1000), (800.0, 300)])
+def test_a_rate_that_sweeps_never_come_near_is_passed_over(real: float, after: int) -> None:
+    one = tally(lost=(30, 200), lossy_hosts=(18, 20), settings=FEW.settings, real=real)
+    found = proposed(past(*runs(one)), FEW)[Key.RATE]
+    assert found.after == after
+    assert found.effect.seconds > 0
+
+
+def turning(**cost: Any) -> Past:
+    return past(
+        *runs(
+            blocking(8, 40, settings=FEW.settings, real=9000.0, provoked=100, turned=Turned(**cost))
+        )
+    )
+
+
+def test_where_hosts_turn_the_rate_goes_as_low_as_costs_no_more_than_waiting_for_them() -> None:
+    found = proposed(turning(waited=60.0), FEW)[Key.RATE]
+    assert found.after == 300
+    assert 0 < found.effect.seconds <= 60
+    assert found.effect.packets == -1200
+    assert "1m a run" in found.why
+    # Not lower than what the same hosts bore afterwards.
+    bore = proposed(turning(waited=60.0, again=Share(0, 30), pace=300.0), FEW)
+    assert bore[Key.RATE].after == 500
+    # And not at all where it would cost more than it saves.
+    dear = proposed(turning(waited=0.5), FEW)
+    assert Key.RATE not in dear
+    assert dear[Key.RATE_PER_HOST].after == 200
+
+
+def test_hosts_that_pretend_for_a_while_turned_against_us_like_those_that_block() -> None:
+    one = tally(checked=many(40), troubles={Trouble.PROVOKED: many(8)})
+    assert "pretend for a while" in proposed(past(*runs(one)))[Key.RATE_PER_HOST].why
+
+
+@pytest.mark.parametrize(("lasted", "after"), [(10.0, "20m"), (700.0, "30m"), (2000.0, "2h")])
+def test_a_delay_that_is_appended_is_twice_as_long_as_doubts_had_lasted_without_an_end(
+    lasted: float, after: str
+) -> None:
+    one = tally(unsettled=(25, 60), rounds={2: (15, 60), 3: (20, 45)}, given_up=(lasted,) * 25)
+    assert proposed(past(*runs(one)))[Key.DELAYS].after == ("30s", "5m", after)
 
 
 def test_the_steps_are_the_limits_of_the_profiles() -> None:

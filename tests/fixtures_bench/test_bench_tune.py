@@ -15,8 +15,10 @@ from tests.fixtures_bench.measurements import ENDPOINT
 
 ONE = Sample(
     settings=HASTY,
+    seed=7,
     seconds=100.0,
     packets=2000,
+    tasks=9,
     questions=150,
     doubts=140,
     left=3,
@@ -25,11 +27,11 @@ ONE = Sample(
     missed=6,
     false=1,
 )
-OTHER = replace(ONE, questions=170, right=352)
-AFTER = replace(ONE, settings=TUNED, questions=120, right=356)
+OTHER = replace(ONE, seed=8, questions=170, right=352)
+AFTER = replace(ONE, settings=TUNED, tasks=5, questions=120, right=356)
 MEASURED = Measured(
     conditions=(("scanned", "a lab"),),
-    proposals=("profile.second_looks: 1 -> 2",),
+    proposals=dict.fromkeys((7, 8), ("profile.second_looks: 1 -> 2",)),
     samples=(ONE, OTHER, AFTER),
 )
 
@@ -42,7 +44,7 @@ def test_the_table_has_the_mean_and_the_range_of_each_kind_of_settings() -> None
     late = replace(AFTER, problem="stopped at the deadline")
     told = bench_tune.markdown(replace(MEASURED, samples=(ONE, late)))
     assert "\\* tuned: stopped at the deadline" in told
-    assert "- `profile.second_looks: 1 -> 2`" in told
+    assert "in between, seeds 7 and 8:\n\n- `profile.second_looks: 1 -> 2`" in told
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,7 @@ def test_the_table_has_the_mean_and_the_range_of_each_kind_of_settings() -> None
     [
         (AFTER, (True, True)),
         (replace(AFTER, questions=160), (False, True)),
+        (replace(AFTER, tasks=9), (False, True)),
         (replace(AFTER, right=351), (True, False)),
     ],
 )
@@ -62,7 +65,9 @@ def test_better_is_less_asked_again_and_more_that_is_right(
 def test_a_verdict_is_right_when_the_truth_allows_it() -> None:
     missed = replace(ENDPOINT, state="open", steady=True, allowed=("confirmed",), verdict="absent")
     false = replace(ENDPOINT, state="closed", allowed=("absent",), verdict="confirmed")
-    counts = {"seconds": 1.0, "packets": 1, "questions": 0, "doubts": 0, "left": 0}
+    counts = {"seconds": 1.0, "packets": 1} | dict.fromkeys(
+        ("seed", "tasks", "questions", "doubts", "left"), 0
+    )
     found = bench_tune.sample((ENDPOINT, missed, false), settings=HASTY, **counts)
     assert (found.right, found.wrong, found.missed, found.false) == (1, 2, 1, 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pipeline.addresses import Address
@@ -13,6 +13,7 @@ from pipeline.decide.pace import PACKETS_PER_SWEEP_PROBE
 from pipeline.decide.rescan import worth_asking_again
 from pipeline.decide.sequential import ERROR
 from pipeline.decide.standing import Mood, Standings, network_number, standings
+from pipeline.decide.tuning.doubting import Doubts, Heard, rescans
 from pipeline.decide.tuning.shares import Share
 from pipeline.decide.tuning.tally import (
     Cell,
@@ -24,13 +25,13 @@ from pipeline.decide.tuning.tally import (
     Told,
     Trouble,
 )
+from pipeline.decide.tuning.turning import Turning
 from pipeline.model import (
     Aftermath,
     Endpoint,
     Evidence,
     Hole,
     Method,
-    Observation,
     PortState,
     Protocol,
     Purpose,
@@ -48,12 +49,9 @@ and controls ask something else, and a version probe asks what is believed anywa
 _NOT_THERE: Final = frozenset({VerdictKind.ARTEFACT, VerdictKind.REFUTED})
 _BELIEVED: Final = frozenset({VerdictKind.CONFIRMED, VerdictKind.LIKELY})
 _TURNED: Final = frozenset({Mood.SILENT, Mood.REFUSING})
-_FIRST_RESCAN: Final = 2
 _MANY: Final = 10
 """Open endpoints of a host from which on it may be one that answers for everything."""
 _MASSCAN_RATE: Final = "--rate="
-
-Heard = Sequence[Observation]
 
 
 class Counting:
@@ -65,7 +63,10 @@ class Counting:
         self._heard, self._found_later = Counter[Address](), Counter[Address]()
         self._rates: list[tuple[float, int]] = []
         self._rounds: dict[int, Share] = defaultdict(Share)
-        self._open_ended, self._lasted, self._questions = Share(), list[float](), 0
+        self._open_ended, self._lasted, self._given_up = Share(), list[float](), list[float]()
+        self._questions, self._repeated, self._provoked = 0, 0, 0
+        self._turning = Turning()
+        self._pretended, self._taken_back = set[Address](), Counter[Address]()
         self._last_look = self._silent = self._mute = Share()
         self._unanswered = 0
         self._believed, self._artefacts = Counter[Address](), Counter[Address]()
@@ -79,8 +80,10 @@ class Counting:
         first = _First(evidence)
         self._count_tasks(evidence.tasks)
         self._count_hosts(known)
+        self._turning.add(evidence.tasks, known)
         self._count_losses(evidence, known, verdicts)
         breaking = _Breaking(evidence)
+        doubts = Doubts(evidence, known)
         for endpoint, heard in evidence.observations.items():
             self._unanswered += sum(
                 o.method is Method.HANDSHAKE and o.state is PortState.FILTERED for o in heard
@@ -92,7 +95,10 @@ class Counting:
             self._artefacts[endpoint.address] += verdict.kind is VerdictKind.ARTEFACT
             self._count_verdict(verdict)
             self._count_methods(verdict, heard, first)
-            self._count_rescans(verdict, heard)
+            self._count_rescans(verdict, heard, doubts)
+            rounds = len(rescans(heard))
+            self._questions += rounds
+            self._provoked += rounds if known.of(endpoint.address).episodes else 0
             if not known.of(endpoint.address).episodes:
                 self._count_handshakes(verdict, heard, first)
                 if breaking.broke(endpoint, heard):
@@ -118,8 +124,12 @@ class Counting:
                 rounds=dict(sorted(self._rounds.items())),
                 open_ended=self._open_ended,
                 lasted=tuple(self._lasted),
+                given_up=tuple(self._given_up),
                 questions=self._questions,
+                repeated=self._repeated,
+                provoked=self._provoked,
             ),
+            turned=self._turning.result(),
             last_look=self._last_look,
             silent=self._silent,
             mute=self._mute,
@@ -133,9 +143,17 @@ class Counting:
             found_out=frozenset(h for h, count in self._artefacts.items() if count >= _MANY),
             checked=frozenset(self._checked),
             probed=frozenset(self._probed),
-            troubles={trouble: frozenset(hosts) for trouble, hosts in self._troubles.items()},
+            troubles={trouble: frozenset(hosts) for trouble, hosts in self._found().items()},
             asked=dict(self._asked),
         )
+
+    def _found(self) -> dict[Trouble, set[Address]]:
+        """The troubles, with those hosts that only verdicts show to have pretended for a while."""
+        provoked = {host for host in self._pretended if self._taken_back[host] >= _MANY}
+        found = dict(self._troubles)
+        if provoked:
+            found[Trouble.PROVOKED] = found.get(Trouble.PROVOKED, set()) | provoked
+        return found
 
     def _count_tasks(self, tasks: Iterable[TaskRecord]) -> None:
         for record in tasks:
@@ -157,6 +175,11 @@ class Counting:
                 self._troubles[Trouble.BLOCKS].add(address)
                 if turned[-1].until is None:
                     self._troubles[Trouble.NEVER_BACK].add(address)
+            pretended = [e for e in standing.episodes if e.mood is Mood.DECEIVING]
+            if pretended:
+                self._pretended.add(address)
+            if any(e.until is not None for e in pretended):
+                self._troubles[Trouble.PROVOKED].add(address)
             if standing.pretends or len(turned) < len(standing.episodes):
                 self._troubles[Trouble.DECEIVES].add(address)
 
@@ -195,6 +218,7 @@ class Counting:
         self._last_look += Share(searched[True], heard_here + searched.total())
 
     def _count_verdict(self, verdict: Verdict) -> None:
+        self._taken_back[verdict.endpoint.address] += verdict.kind is VerdictKind.REFUTED
         trouble = {VerdictKind.TRANSIENT: Trouble.FLAPS, VerdictKind.ARTEFACT: Trouble.DECEIVES}
         if verdict.kind in trouble:
             self._troubles[trouble[verdict.kind]].add(verdict.endpoint.address)
@@ -220,19 +244,20 @@ class Counting:
         )
         self._told[cell] += told
 
-    def _count_rescans(self, verdict: Verdict, heard: Heard) -> None:
-        named = [o for o in heard if o.purpose is Purpose.NAMED]
-        rounds = sorted({o.round for o in named if o.round >= _FIRST_RESCAN})
+    def _count_rescans(self, verdict: Verdict, heard: Heard, doubts: Doubts) -> None:
+        rounds = rescans(heard)
         if not rounds:
             return
+        doubted = [number for number in rounds if doubts.before(verdict.endpoint, heard, number)]
+        self._repeated += len(rounds) - len(doubted)
+        if not doubted:
+            return
         settled = not worth_asking_again(verdict, heard, error=self._error)
-        for number in rounds:
-            self._rounds[number] += Share(int(settled and number == rounds[-1]), 1)
-        self._questions += len(rounds)
+        for number in doubted:
+            self._rounds[number] += Share(int(settled and number == doubted[-1]), 1)
         self._open_ended += Share(int(not settled), 1)
-        if settled:
-            times = [o.time for o in named]
-            self._lasted.append(max(times) - min(times))
+        times = [o.time for o in heard if o.purpose is Purpose.NAMED and o.round <= doubted[-1]]
+        (self._lasted if settled else self._given_up).append(max(times) - min(times))
 
     def _count_handshakes(self, verdict: Verdict, heard: Heard, first: _First) -> None:
         shaken = [o for o in heard if o.method is Method.HANDSHAKE and o.purpose is Purpose.NAMED]

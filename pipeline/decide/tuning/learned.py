@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.addresses import Address, number_of
 from pipeline.decide.suppression import Suppression
 from pipeline.decide.tuning.patience import settled_by
-from pipeline.decide.tuning.proposal import Fired, Now, Past
+from pipeline.decide.tuning.proposal import Fired, Now, Past, turned
 from pipeline.decide.tuning.proposing import Advice, advise
 from pipeline.decide.tuning.shares import Share, together
 from pipeline.decide.tuning.tally import Cell, Tally, Told, Trouble, add_up
@@ -30,14 +30,14 @@ class Sources:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
     """Runs of one setting: what their sweeps lost at the ``mean_rate`` at which they really went,
-    and how many hosts blocked; packets a second."""
+    and how many hosts turned against us; packets a second."""
 
     rate: int
     rate_per_host: int
     runs: int
     mean_rate: float
     lost: Share
-    blocked: Share
+    turned: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +53,16 @@ class Round:
 class Doubts:
     """How disagreements ended, in the runs with one list of delays; ``lasted`` in seconds, sorted.
 
-    Those that were never settled lasted longer than can be told, and are in ``open_ended``."""
+    ``given_up`` is how long those had lasted that were never settled, and ``repeated`` counts the
+    questions that were asked only to hear the same twice."""
 
     delays: tuple[float, ...]
     runs: int
     rounds: tuple[Round, ...]
     open_ended: Share
     lasted: tuple[float, ...]
+    given_up: tuple[float, ...]
+    repeated: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +126,7 @@ def _speeds(tallies: Sequence[Tally]) -> tuple[Speed, ...]:
             runs=len(runs),
             mean_rate=sum(t.lost.rate for t in runs) / len(runs),
             lost=together(t.lost.endpoints for t in runs),
-            blocked=Share(
-                sum(len(t.hosts(Trouble.BLOCKS) & t.checked) for t in runs),
-                sum(len(t.checked) for t in runs),
-            ),
+            turned=turned(runs),
         )
         for (rate, per_host), runs in sorted(by_setting.items())
     )
@@ -150,6 +150,8 @@ def _doubts(tallies: Sequence[Tally]) -> tuple[Doubts, ...]:
             ),
             open_ended=together(t.rescanned.open_ended for t in runs),
             lasted=tuple(sorted(seconds for t in runs for seconds in t.rescanned.lasted)),
+            given_up=tuple(sorted(seconds for t in runs for seconds in t.rescanned.given_up)),
+            repeated=sum(t.rescanned.repeated for t in runs),
         )
         for delays, runs in sorted(by_delays.items())
     )

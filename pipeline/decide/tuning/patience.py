@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Final
 
 from pipeline.decide.tuning.proposal import (
@@ -37,6 +38,10 @@ LONGER: Final = 4
 """The factor of a longer delay: doubts last from seconds to hours, so steps are factors."""
 _LEAST_LONG: Final = 30.0
 """Seconds that a longer delay has at least: a lost packet is settled before."""
+_USUAL: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, LONGEST_DELAY)
+"""Durations that people choose."""
+_TWICE: Final = 2
+"""A delay that was too short is exceeded by this factor at least."""
 LONGEST_WAIT: Final = 3600.0
 STAYS_AWAY: Final = 0.1
 TAKEN_IN: Final = 0.01
@@ -78,15 +83,17 @@ def delays(past: Past, now: Now) -> Decision:
     why = [f"of round {n}, after {span(present[n - 2])}, next to nothing came" for n in useless]
     if left.share.low > UNSETTLED:
         longest = max(present, default=0.0)
-        longer = min(LONGEST_DELAY, max(_LEAST_LONG, LONGER * longest))
+        given_up = median([s for t in runs for s in t.rescanned.given_up] or [0.0])
+        beyond = next((s for s in _USUAL if s >= _TWICE * given_up), LONGEST_DELAY)
+        longer = min(LONGEST_DELAY, max(_LEAST_LONG, LONGER * longest, beyond))
         tried = _tried(past, longest, left.share)
         if longer > longest and len(wanted) < MOST_DELAYS:
             wanted.append(tried or longer)
             why.append(
                 f"doubts are left when the delays are used up, and {span(tried)} settled more"
                 if tried
-                else f"doubts are left when the delays are used up, and nothing beyond "
-                f"{span(longest)} has been tried"
+                else f"doubts are left when the delays are used up: half of them had lasted more "
+                f"than {span(round(given_up))} then, and nothing beyond {span(longest)} was tried"
             )
     if tuple(wanted) == present or not wanted:
         text = "what is in doubt gets settled, and every round does its part"

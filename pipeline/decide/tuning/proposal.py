@@ -189,9 +189,13 @@ def too_little(key: Key, grounds: Grounds, cases: int = LEAST_TRIALS) -> Kept | 
     return Kept(key=key, because=Because.TOO_LITTLE, text=least, grounds=(grounds,))
 
 
-def blocked(tallies: Sequence[Tally], trouble: Trouble = Trouble.BLOCKS) -> Share:
-    """Of all hosts that were asked canaries, run by run, those that blocked."""
-    hits = sum(len(tally.hosts(trouble) & tally.checked) for tally in tallies)
+def turned(tallies: Sequence[Tally]) -> Share:
+    """Of all hosts that were asked canaries, run by run, those that turned against us: that fell
+    silent, turned us away, or pretended for a while."""
+    hits = sum(
+        len((tally.hosts(Trouble.BLOCKS) | tally.hosts(Trouble.PROVOKED)) & tally.checked)
+        for tally in tallies
+    )
     return Share(hits, sum(len(tally.checked) for tally in tallies))
 
 

@@ -80,15 +80,36 @@ class Lost:
 class Rescanned:
     """What became of endpoints that were asked again.
 
-    ``rounds``: round (2 is the first re-scan) to how many of those asked were settled by it.
-    ``open_ended``: of all, those that the run left unsettled. ``lasted``: for the settled, how long
-    from the first answer to the last, in seconds. ``questions`` counts endpoints times rounds.
+    Those in doubt tell about the delays, and only they: what is asked again to be heard twice is
+    settled whenever that is. ``rounds``: round (2 is the first re-scan) to how many of those asked
+    in doubt were settled by it. ``open_ended``: of all in doubt, those that the run left unsettled.
+    ``lasted``: for the settled, how long from the first answer to the last, in seconds;
+    ``given_up``: the same for the unsettled, which lasted longer than that.
+    ``questions`` counts endpoints times rounds, in doubt or not; ``repeated`` those of them that
+    only repeated what had been heard, and ``provoked`` those on hosts that turned against us.
     """
 
     rounds: Mapping[int, Share] = field(default_factory=dict)
     open_ended: Share = field(default_factory=Share)
     lasted: tuple[float, ...] = ()
+    given_up: tuple[float, ...] = ()
     questions: int = 0
+    repeated: int = 0
+    provoked: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """What hosts cost that turned against us, and how they bore to be asked gently.
+
+    ``waited`` are the seconds in which any of them was waited for. ``again``: of those that were
+    back and asked gently, those that turned once more; ``pace`` is what their network got of that
+    at most, in probes a second.
+    """
+
+    waited: float = 0.0
+    again: Share = field(default_factory=Share)
+    pace: float = 0.0
 
 
 class Trouble(StrEnum):
@@ -98,6 +119,8 @@ class Trouble(StrEnum):
     """It fell silent, or turned us away, while it was asked."""
     NEVER_BACK = "stays away"
     """It blocked, and was not back when the run gave up waiting."""
+    PROVOKED = "pretends when it is asked too fast"
+    """It answered for ports on which nothing is while it was asked, and no more later."""
     DECEIVES = "deceives"
     """It answers for ports on which nothing is."""
     FLAPS = "flaps"
@@ -136,6 +159,7 @@ class Tally:
     told: Mapping[Cell, Told] = field(default_factory=dict)
     lost: Lost = field(default_factory=Lost)
     rescanned: Rescanned = field(default_factory=Rescanned)
+    turned: Turned = field(default_factory=Turned)
     last_look: Share = field(default_factory=Share)
     silent: Share = field(default_factory=Share)
     mute: Share = field(default_factory=Share)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.decide.tuning.proposal import Because, Key, Now, Past, Proposal
 from pipeline.decide.tuning.proposing import advise, inside
 from pipeline.decide.tuning.shares import Share, together, wilson
-from pipeline.decide.tuning.tally import Tally, Trouble
+from pipeline.decide.tuning.tally import Tally, Trouble, Turned, same
 from tests.decide.tallies import NOW, SETTINGS, many, tally
 
 shares = st.integers(0, 200).flatmap(
@@ -79,11 +79,17 @@ def tallies(draw: Any) -> Tally:
         last_look=Share(*share()),
         silent=Share(*share()),
         mute=Share(*share()),
-        checked=many(40),
+        checked=many(40) | many(10, first=60),
+        given_up=tuple(draw(st.lists(st.floats(0, 1e6), max_size=3))),
+        real=draw(st.sampled_from([0.0, 90.0, 900.0])),
+        turned=Turned(
+            waited=draw(st.floats(0, 1e5)), again=Share(*share(30)), pace=draw(st.floats(0, 50))
+        ),
         probed=many(40),
         troubles={
             Trouble.BLOCKS: many(blocked),
             Trouble.NEVER_BACK: many(draw(st.integers(0, blocked))),
+            Trouble.PROVOKED: many(draw(st.integers(0, 10)), first=60),
             Trouble.BREAKS: many(draw(st.integers(0, 3))),
         },
         settings=replace(
@@ -119,6 +125,21 @@ def test_no_proposal_leaves_the_authorisation_or_raises_a_rate(
     assert isinstance(rate, int)
     assert isinstance(per_host, int)
     assert per_host <= rate <= present.settings.rate
+
+
+@settings(max_examples=40)
+@given(history=st.lists(tallies(), min_size=3, max_size=8), present=presents())
+def test_for_hosts_that_turn_no_rate_costs_more_time_than_they_were_waited_for(
+    history: list[Tally], present: Now
+) -> None:
+    # Nothing is lost here: what turns is all that can lower the rate.
+    runs = [replace(each, lost=replace(each.lost, endpoints=Share(0, 200))) for each in history]
+    alike = ("rate", "rate_per_host", "rate_per_network")
+    judged = [t for t in runs if same(t.settings, present.settings, *alike)]
+    waited = sum(t.turned.waited for t in judged) / max(1, len(judged))
+    for each in advise(Past(tallies=runs), present).proposals:
+        if each.key is Key.RATE:
+            assert each.effect.seconds <= waited + 1e-6
 
 
 @settings(max_examples=60)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from fixtures.lab import Lab
+from fixtures.lab import Lab, Parameters, lab
+from fixtures.lab.classes.connection_limited import CONNECTIONS
 from tests.lab.difficult import Scanned, endpoints, heard, hosts, nmap, others, pairs, talk
+from tests.lab.naming import fresh_name
 
 pytestmark = pytest.mark.lab
 FAMILIES = pytest.mark.parametrize("family", [0, 1])
@@ -56,6 +59,19 @@ def test_a_greylisting_host_drops_the_first_syn_to_each_port_and_takes_the_secon
     assert heard(difficult, closed) == {"refused"}
     # Linux asks again after a second, and that is enough.
     assert heard(difficult, mine[:1], patience=2.0) == {"data"}
+
+
+def test_a_connection_limited_host_drops_the_fourth_connection_to_every_other_port(
+    state_folder: Path,
+) -> None:
+    with lab(Parameters(name=fresh_name(), preset="hasty", seed=7), state_folder) as built:
+        (host, *_) = hosts(built, "connection-limited")
+        mine = pairs(e for e in endpoints(built, "connection-limited") if e.address == host.address)
+        limited = mine[: -(-len(mine) // 2)]  # The truth lists them first.
+        for _ in range(CONNECTIONS):
+            assert heard(built, mine) == {"data"}
+        assert heard(built, limited, patience=ONE_SYN) == {"silent"}
+        assert heard(built, mine[len(limited) :]) == {"data"}
 
 
 @FAMILIES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -59,10 +60,12 @@ def ceilings(past: Past, now: Now) -> tuple[Decision, ...]:
     )
     everywhere = hosts.trials > 0 and hosts.hits * 2 >= hosts.trials
     by_rate = _binds(now) and everywhere
-    return (
-        _in_sum(past, now, runs, losses, blocks, lossy=by_rate),
-        _per_host(past, now, runs, None if by_rate else losses, blocks),
-    )
+    in_sum = _in_sum(past, now, runs, losses, blocks, lossy=by_rate)
+    per_host = _per_host(past, now, runs, None if by_rate else losses, blocks)
+    if isinstance(in_sum, Proposal) and isinstance(per_host, Proposal):
+        # What both save together is told once.
+        per_host = replace(per_host, effect=Effect(note=f"beside that of {Key.RATE}: no more"))
+    return in_sum, per_host
 
 
 def _in_sum(

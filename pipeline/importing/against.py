@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.addresses import AddressSet
 from pipeline.decide.others import verdicts_of_others
 from pipeline.importing.arguments import targets_of
-from pipeline.importing.hosts import Hosts
+from pipeline.importing.hosts import Hosts, PortKey
 from pipeline.importing.occasion import Gathering, Occasion
 from pipeline.importing.question import Ended, Interest, Named
 from pipeline.importing.reading import problem_of, said_by
@@ -59,12 +59,32 @@ def _parts(
     waiting = iter(found)
     while hosts := tuple(islice(waiting, AT_ONCE)):
         named = Named.of(endpoint for host in hosts for endpoint in _open(host))
-        then = [result for host in hosts for result in host.before]
-        later = [result for host in hosts for result in host.after]
+        alike = [_alike(host) for host in hosts]
+        then = [(each, same) for h, same in zip(hosts, alike, strict=True) for each in h.before]
+        later = [(each, same) for h, same in zip(hosts, alike, strict=True) for each in h.after]
         yield (
             _occasion(old, found.before, then, Named(), now),
             _occasion(new, found.after, later, named, now),
         )
+
+
+def _alike(host: DifferingHost) -> frozenset[PortKey]:
+    """The open ports of which both sides say the same: nothing comes of them but work.
+
+    Without one of them, which shows that the host is there, and those that tell machines apart.
+    """
+    if len(host.before) != 1 or len(host.after) != 1:
+        return frozenset()
+    (then,), (now,) = host.before, host.after
+    said = {(port.protocol, port.port): port for port in now.ports}
+    same = [
+        (port.protocol, port.port)
+        for port in then.ports
+        if port.state is PortState.OPEN
+        and said.get((port.protocol, port.port)) == port
+        and not (port.service and port.service.scripts)
+    ]
+    return frozenset(same[1:])
 
 
 def _open(host: DifferingHost) -> Iterator[Endpoint]:
@@ -87,13 +107,17 @@ def _said(path: Path, facts: FileFacts, now: float) -> Said:
 
 
 def _occasion(
-    said: Said, facts: FileFacts, results: list[HostResult], expected: Named, now: float
+    said: Said,
+    facts: FileFacts,
+    results: Iterable[tuple[HostResult, frozenset[PortKey]]],
+    expected: Named,
+    now: float,
 ) -> Occasion:
     run = facts.run
     gathered = Gathering()
     hosts = Hosts(1, run, gathered, Interest(expected=expected), now)
-    for result in results:
-        hosts.take(result)
+    for result, alike in results:
+        hosts.take(result, alike)
     hosts.finish(run, cut_off=said.file.problem, wanted=targets_of(run.arguments))
     evidence = gathered.evidence()
     return Occasion(files=(said.file,), evidence=evidence, verdicts=verdicts_of_others(evidence))

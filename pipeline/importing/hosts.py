@@ -9,7 +9,7 @@ host that seemed down was not asked at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from pipeline.addresses import AddressSet
@@ -36,6 +36,8 @@ _METHODS: Final = {
     "udp": Method.NMAP_UDP,
 }
 
+PortKey = tuple[Protocol, int]
+
 
 class Hosts:
     """Takes the hosts of one file, and says at the end what they add up to.
@@ -61,8 +63,8 @@ class Hosts:
         self.down = 0
         self.timed_out = 0
 
-    def take(self, host: HostResult) -> None:
-        """File one host."""
+    def take(self, host: HostResult, unheard: Collection[PortKey] = ()) -> None:
+        """File one host. The ``unheard`` ports were asked, and what they said is not filed."""
         if host.timed_out:
             self.timed_out += 1
             self._asked.add(host.address)
@@ -78,7 +80,8 @@ class Hosts:
         time = sane(host.ended) or self._otherwise
         refused: dict[Protocol, list[tuple[int, int]]] = {}
         for result in host.ports:
-            self._listed(host, result, time, refused)
+            if (result.protocol, result.port) not in unheard:
+                self._listed(host, result, time, refused)
         counted: Counter[Protocol] = Counter(result.protocol for result in host.ports)
         for protocol, state, reason, ports in _collapsed(host, self._scans):
             counted[protocol] += len(ports)

@@ -88,6 +88,7 @@ def schedule(
         file=loaded.path,
         workspace=workspace_of(engagement, workspace).folder,
         command=command.absolute() if command else _this_command(),
+        beside=(command.resolve(),) if command else _beside_this_command(),
         schedule=_times(loaded.hours, at, timezone, lead),
         user=user,
         image=image,
@@ -117,6 +118,14 @@ def _this_command() -> Path:
     beside = Path(sys.executable).parent / "portproof"
     found = beside if beside.exists() else Path(shutil.which("portproof") or beside)
     return found.absolute()
+
+
+def _beside_this_command() -> tuple[Path, ...]:
+    """Where its interpreter and its packages lie: in somebody's home, it may be."""
+    import sys
+
+    folders = (sys.prefix, sys.base_prefix, sys.executable, __file__)
+    return tuple(Path(folder).resolve() for folder in folders)
 
 
 def _times(hours: Hours | None, at: str, timezone: str, lead: float) -> Schedule:

@@ -23,7 +23,8 @@ class Job:
     """An engagement that is run by itself. The paths are absolute, as the machine sees them.
 
     ``image`` is of a container that has portproof, nmap and masscan; empty where there is none.
-    Without ``raw`` it runs as nobody in particular, and asks by plain connections.
+    Without ``raw`` it runs as nobody in particular, and asks by plain connections. ``beside`` are
+    further places that the command needs: its interpreter and its packages.
     """
 
     engagement: str
@@ -34,6 +35,7 @@ class Job:
     user: str = "portproof"
     image: str = ""
     raw: bool = True
+    beside: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:

@@ -72,7 +72,7 @@ def _service(job: Job) -> str:
 
 
 def _homes(job: Job) -> Iterator[str]:
-    paths = (job.file, job.workspace, job.command)
+    paths = (job.file, job.workspace, job.command, *job.beside)
     at_home = _any_below(paths, ("/home", "/root", "/run/user"))
     yield f"ProtectHome={'read-only' if at_home else 'yes'}"
     # A private /tmp would hide what lies in the real one.

@@ -70,7 +70,7 @@ def test_a_pause_and_a_failure_are_told_when_they_come_and_a_resumed_run_is_not_
     path = engaged([service])
     keep_calendar(path, (1800, 3600))
     running = spawn("run", path, "--wait-for-window")
-    wait_until(lambda: len(webhook.bodies) >= 2, "the notice of the pause")
+    wait_until(lambda: len(webhook.bodies) >= 2, "the notice of the pause", 60)
     assert heads(mailbox, webhook) == ["announced", "paused"]
     assert "no window is open; the next one opens" in mailbox.texts()[1]
     keep_calendar(path, (-60, 3600))

@@ -103,6 +103,15 @@ def test_a_service_holds_one_capability_and_writes_into_its_workspace_alone() ->
     assert "AmbientCapabilities=" in systemd.units(job(raw=False))[0].text.splitlines()
 
 
+def test_homes_are_readable_where_the_interpreter_lies_in_one() -> None:
+    def homes(made: Job) -> str:
+        lines = systemd.units(made)[0].text.splitlines()
+        return next(line for line in lines if line.startswith("ProtectHome="))
+
+    assert homes(job()) == "ProtectHome=yes"
+    assert homes(job(beside=(Path("/root/.pyenv/bin/python3"),))) == "ProtectHome=read-only"
+
+
 def test_a_unit_takes_no_part_of_a_name_for_a_specifier_or_a_variable() -> None:
     text = systemd.units(hostile())[0].text
     command = next(line for line in text.splitlines() if line.startswith("ExecStart="))

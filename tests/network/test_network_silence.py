@@ -46,7 +46,7 @@ class Packets:
         return [at for at in self.times if begin <= at < end]
 
 
-def _prepare(hosts: Lab, folder: Path) -> Workspace:
+def prepared(hosts: Lab, folder: Path) -> Workspace:
     """Two living hosts with their neighbours, slowly enough to be met in mid-sweep."""
     living = [host["address"] for host in hosts.truth["hosts"] if ":" not in host["address"]]
     include = [f"{ip_interface(f'{address}/30').network}" for address in living[:1] + living[2:3]]
@@ -70,7 +70,7 @@ def _ics(at: int) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _wait_for(workspace: Workspace, query: str) -> None:
+def wait_for(workspace: Workspace, query: str) -> None:
     until = time.monotonic() + 30
     while not workspace.query(query):
         assert time.monotonic() < until, f"nothing for {query!r}"
@@ -84,7 +84,7 @@ NAMED = "SELECT 1 FROM tasks WHERE purpose = 'named' AND state = 'running'"
 def test_a_window_that_closes_in_mid_scan_is_kept_and_the_run_goes_on_in_the_next(
     hosts: Lab, tmp_path: Path
 ) -> None:
-    workspace = _prepare(hosts, tmp_path)
+    workspace = prepared(hosts, tmp_path)
     engagement = tmp_path / "engagement.yml"
     engagement.write_text(
         f"{engagement.read_text()}windows: {{calendar: {{file: client.ics, are: windows}}}}\n"
@@ -94,7 +94,7 @@ def test_a_window_that_closes_in_mid_scan_is_kept_and_the_run_goes_on_in_the_nex
     log = tmp_path / "packets.csv"
     with hosts.watch(log=log) as watch:
         process = workspace.start("run", "engagement.yml", "--wait-for-window")
-        _wait_for(workspace, SWEEPING)
+        wait_for(workspace, SWEEPING)
         now = int(time.time())
         closes, opens = now + 4, now + 7
         _open(workspace, (now - 60, closes), (opens, now + 3600))
@@ -117,12 +117,12 @@ def test_a_window_that_closes_in_mid_scan_is_kept_and_the_run_goes_on_in_the_nex
 
 def _stop(hosts: Lab, folder: Path, when: str, after: float) -> float:
     """Stop a run in mid-scan; returns how long after the order the last packet passed."""
-    workspace = _prepare(hosts, folder)
+    workspace = prepared(hosts, folder)
     before = processes_in(hosts)
     log = folder / "packets.csv"
     with hosts.watch(log=log) as watch:
         process = workspace.start("run", "engagement.yml")
-        _wait_for(workspace, when)
+        wait_for(workspace, when)
         time.sleep(after)
         assert process.poll() is None, process.communicate()[1]
         ordered = time.time()

@@ -21,9 +21,6 @@ import jsonschema
 import pycef
 import pytest
 from cefevent import CEFEvent
-from defectdojo_api_generated.api.reimport_scan_api import ReimportScanApi
-from defectdojo_api_generated.models.finding import Finding
-from defectdojo_api_generated.models.finding_create_request import FindingCreateRequest
 from fluidattacks_core.sarif import SarifLog
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from prometheus_client.parser import text_string_to_metric_families
@@ -257,26 +254,42 @@ def test_pycef_reads_nothing_from_what_is_no_cef() -> None:
     assert pycef.parse("portproof|portproof|0.1.0|open") is None
 
 
+def _refused_by_defectdojo(finding: dict[str, Any]) -> bool:
+    # Four hundred models: imported by the process that runs this, not by each that collects it.
+    from defectdojo_api_generated.models.finding import Finding
+    from defectdojo_api_generated.models.finding_create_request import FindingCreateRequest
+
+    known = {field.alias or name for name, field in Finding.model_fields.items()}
+    # Endpoints are told by number there.
+    told = {name: value for name, value in finding.items() if name != "endpoints"}
+    try:
+        FindingCreateRequest.model_validate(told)
+    except ValidationError:
+        return True
+    return not finding.keys() <= known
+
+
 @DOCUMENTS
 def test_findings_are_such_as_the_models_of_defectdojo_know(document: RunDocument) -> None:
-    known = {field.alias or name for name, field in Finding.model_fields.items()}
     for finding in json.loads(render_defectdojo(document))["findings"]:
-        assert finding.keys() <= known
-        told = {name: value for name, value in finding.items() if name != "endpoints"}
-        FindingCreateRequest.model_validate(told)  # endpoints are told by number there
+        assert not _refused_by_defectdojo(finding)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("title", "x" * 512), ("tags", [""]), ("description", 7), ("date", "x")]
+    ("name", "value"),
+    [
+        *(("title", "x" * 512), ("tags", [""]), ("description", 7), ("date", "x")),
+        ("verdict", "confirmed"),
+    ],
 )
 def test_the_models_of_defectdojo_refuse(name: str, value: object) -> None:
     (finding, *_) = json.loads(render_defectdojo(SMALL))["findings"]
-    told = {key: said for key, said in finding.items() if key != "endpoints"} | {name: value}
-    with pytest.raises(ValidationError):
-        FindingCreateRequest.model_validate(told)
+    assert _refused_by_defectdojo(finding | {name: value})
 
 
 def test_the_interface_of_defectdojo_has_all_that_a_reimport_says() -> None:
+    from defectdojo_api_generated.api.reimport_scan_api import ReimportScanApi
+
     server = DefectDojo(
         name="dojo",
         web=Web(host="dojo.example.com", port=443),

@@ -20,10 +20,12 @@ from jinja2 import Environment, nodes
 
 from pipeline.decide.completeness import A_SAMPLE_ASSUMES, TWO_PASSES_ASSUME
 from pipeline.decide.reasons import EXPLANATIONS
+from pipeline.decide.throttle import Sign
 from pipeline.engagement.artefacts import our_signatures
 from pipeline.render.catalogue import Messages, read_catalogue
 from pipeline.render.checklist import Standing
 from pipeline.render.language import RULES, Phrases
+from pipeline.render.recorded import KINDS, SENTENCES
 from pipeline.render.words import FIELDS, NAMES, RECORDED
 from pipeline.render.would_change import WOULD_CHANGE
 from pipeline.resources import folder
@@ -79,6 +81,7 @@ def _elsewhere(modules: Iterable[str]) -> Iterator[str]:
     yield from (name.value for kind in NAMES for name in kind)
     yield from (*FIELDS, *RECORDED, *TWO_PASSES_ASSUME, *A_SAMPLE_ASSUMES)
     yield from (*EXPLANATIONS.values(), *Standing, "and", "or")
+    yield from (*KINDS, *SENTENCES, *(sign.value for sign in Sign))
     yield from (text for texts in WOULD_CHANGE.values() for text in texts)
     yield from (text for known in our_signatures() for text in (known.title, known.what))
     for name in modules:

@@ -32,6 +32,7 @@ from pipeline.render.outlining_findings import (
     risk_told,
     risks_note,
 )
+from pipeline.render.recorded import recorded
 from pipeline.render.risks import risk_counts, risk_entries
 from pipeline.render.summary import Step, Summary, summarise
 from pipeline.render.text import counted, instant, minute, shortened, visible
@@ -78,7 +79,9 @@ def _outline(document: RunDocument) -> Outline:
         portproof=visible(document.portproof_version, SHORT),
         consultant=visible(document.branding.consultant, SHORT),
         cover=pairs(_cover(document)),
-        authorisation=pairs((label(n), text) for n, text in document.authorisation if text),
+        authorisation=pairs(
+            (label(n), recorded(text)) for n, text in document.authorisation if text
+        ),
         notice=visible(summary.notice),
         summary=tuple(
             visible(told, 4 * WORDS) for told in _sentences(summary) if "sentences" in shows
@@ -139,9 +142,9 @@ def _cover(document: RunDocument) -> Iterator[tuple[str, str]]:
     if document.branding.variant is not Variant.FULL:
         yield say("Variant"), VARIANTS[document.branding.variant]
     if document.risk_policy:
-        yield say("Risk policy"), document.risk_policy
+        yield say("Risk policy"), recorded(document.risk_policy)
     for file in document.imported:
-        problem = f": {file.problem}" if file.problem else ""
+        problem = f": {recorded(file.problem)}" if file.problem else ""
         yield say("Imported from"), f"{file.name} ({file.format}, SHA-256 {file.sha256}){problem}"
     if document.audit is not None:
         signed = say(", signed") if document.audit.signed else ""
@@ -196,9 +199,9 @@ def _step(step: Step) -> StepTold:
 def _gaps(missing: Uncovered, rows: int) -> Iterator[GapTold]:
     for gap in missing.gaps[:rows]:
         yield GapTold(
-            what=visible(word(gap.what), WORDS),
+            what=visible(recorded(gap.what), WORDS),
             amount=counted(gap.endpoints, "endpoint"),
-            why=say("Not asked: {why}", why=visible(word(gap.why), WORDS)),
+            why=say("Not asked: {why}", why=visible(recorded(gap.why), WORDS)),
         )
     for given in missing.given_up[:rows]:
         ports = (
@@ -212,7 +215,7 @@ def _gaps(missing: Uncovered, rows: int) -> Iterator[GapTold]:
             why=say(
                 "Given up by {method}: {why}",
                 method=given.method,
-                why=visible(given.reason, WORDS),
+                why=visible(recorded(given.reason), WORDS),
             ),
         )
     rest = len(missing.gaps[rows:]) + len(missing.given_up[rows:])
@@ -245,7 +248,7 @@ def _method(document: RunDocument) -> Iterator[tuple[str, str]]:
     )
     yield say("Planned"), counted(planned(document), "endpoint")
     for name, value in document.limits:
-        yield label(name), value
+        yield label(name), figure(int(value)) if value.isdigit() else value
     yield from document.tools
 
 
@@ -260,7 +263,8 @@ def _completeness(document: RunDocument) -> Iterator[str]:
 
 def _events(document: RunDocument) -> Iterator[tuple[str, str]]:
     for event in document.events[:_ROWS_TOLD]:
-        kind, text = visible(event.kind, 40), visible(event.text, WORDS)
+        kind = visible(recorded(event.kind), 40)
+        text = visible(recorded(event.text), WORDS)
         yield instant(event.time), f"{kind}: {text}"
     rest = len(document.events) - _ROWS_TOLD
     if rest > 0:

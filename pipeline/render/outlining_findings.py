@@ -15,6 +15,7 @@ from pipeline.render.hosts import deceivers
 from pipeline.render.inventory import evidence_in_short
 from pipeline.render.language import FIRST, say, spoken, word
 from pipeline.render.outline import ChangesTold, EntryTold, GroupTold, RiskTold
+from pipeline.render.recorded import recorded
 from pipeline.render.references import citation
 from pipeline.render.risks import RiskEntry, assumed_sentence
 from pipeline.render.summary import summarise
@@ -43,7 +44,7 @@ def pairs(pairs: Iterable[tuple[str, str]], *, limit: int = WORDS) -> tuple[tupl
 
 def label(name: str) -> str:
     """``valid_from`` as people write it: ``Valid from``."""
-    words = word(name.replace("_", " ")).replace("-", " ")
+    words = recorded(name.replace("_", " ")).replace("-", " ")
     return words[:1].upper() + words[1:]
 
 
@@ -70,7 +71,7 @@ def risk_told(entry: RiskEntry) -> RiskTold:
         where=named(entry.endpoints),
         why=visible(word(risk.why), 4 * WORDS),
         remediation=tuple(visible(word(step), 4 * WORDS) for step in risk.remediation),
-        remarks=tuple(visible(word(remark), WORDS) for remark, _ in entry.remarks),
+        remarks=tuple(visible(recorded(remark), WORDS) for remark, _ in entry.remarks),
         references=visible(citation(risk.references), WORDS),
         english=spoken().code != FIRST and risk.why not in spoken(),
     )
@@ -78,7 +79,7 @@ def risk_told(entry: RiskEntry) -> RiskTold:
 
 def risks_note(document: RunDocument, more: int) -> str:
     """What is said of all risks together, ``more`` of which are not told."""
-    told = [assumed_sentence(document.findings), document.risk_note[:WORDS]]
+    told = [assumed_sentence(document.findings), recorded(document.risk_note[:WORDS])]
     if more > 0:
         told.append(
             say("{risks} more are in the JSON document.", risks=counted(more, "lesser risk"))
@@ -197,7 +198,7 @@ def changed_told(document: RunDocument) -> Iterator[str]:
     """Sentences about what changed, and how the two runs can be compared."""
     yield summarise(document).changed
     if document.comparison is not None:
-        yield from document.comparison.differences
+        yield from map(recorded, document.comparison.differences)
     if document.deviations is not None:
         yield say("Against the list of expected ports: {what}.", what=_deviating(document))
 

@@ -6,7 +6,7 @@ whatever a template forgets; only fixed texts of ours may have elements in them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from pipeline.render.known import GONE, file_text, known_count, known_text, seen
 from pipeline.render.language import FIRST, figure, say, spoken, word
 from pipeline.render.overview import look_rows
 from pipeline.render.pictures.looks import looks
+from pipeline.render.recorded import LEFT_OUT, has_words_for, recorded
 from pipeline.render.references import citation, cited
 from pipeline.render.risks import SEVERITY_MEANINGS, URGENCY, risk_anchor
 from pipeline.render.text import (
@@ -52,6 +53,7 @@ from pipeline.resources import folder
 _BANNER: Final = 400
 _OUTPUT: Final = 4000
 _OUTPUT_LINES: Final = 60
+_SHORT: Final = 400
 
 
 @cache
@@ -79,7 +81,7 @@ def prepared(environment: Environment) -> Environment:
     """The same environment, with the filters and words of templates of ours."""
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
-        cut=visible,
+        cut=_cut,
         output=_output,
         instant=instant,
         minute=minute,
@@ -93,6 +95,8 @@ def prepared(environment: Environment) -> Environment:
         field=_field,
         word=word,
         quoted=_quoted,
+        quoted_all=_quoted_all,
+        recorded=recorded,
         policy=_of_the_policy,
         prose=_prose,
         risk_anchor=risk_anchor,
@@ -156,13 +160,13 @@ def _prose(text: str) -> Markup:
 
 def _label(name: str) -> str:
     """``valid_from`` as people write it: ``Valid from``."""
-    words = word(name.replace("_", " ")).replace("-", " ")
+    words = recorded(name.replace("_", " ")).replace("-", " ")
     return words[:1].upper() + words[1:]
 
 
 def _field(name: str) -> Markup:
     """The name of a particular that came with the run."""
-    return _marked(name.replace("_", " "), escape(visible(_label(name), 60)))
+    return _marked(name.replace("_", " "), escape(visible(_label(name), 90)))
 
 
 def _said(text: str, /, **values: Any) -> Markup:
@@ -181,7 +185,19 @@ def _escapable(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _quoted(text: str, limit: int | None = None) -> Markup:
     """A text of the record: English, and so marked, unless the language has words for it."""
-    return _marked(text, escape(visible(word(text), limit)))
+    return _marked(text, escape(visible(recorded(text), limit)))
+
+
+def _quoted_all(texts: Iterable[str]) -> Markup:
+    """Several of them, one after the other."""
+    return Markup("; ").join(_quoted(text, _SHORT) for text in texts)
+
+
+def _cut(text: object, limit: int | None = None) -> str:
+    """A text of others, of which nothing is longer than it may be. What an anonymised copy leaves
+    out is no text of others."""
+    told = str(text)
+    return visible(word(told) if told == LEFT_OUT else told, limit)
 
 
 def _of_the_policy(text: str) -> Markup:
@@ -189,7 +205,7 @@ def _of_the_policy(text: str) -> Markup:
 
 
 def _marked(text: str, shown: Markup) -> Markup:
-    if not text or spoken().code == FIRST or text in spoken():
+    if not text or has_words_for(text):
         return shown
     return Markup('<span lang="{}">{}</span>').format(FIRST, shown)
 

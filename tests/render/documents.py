@@ -388,7 +388,7 @@ def tasks() -> tuple[TaskRecord, ...]:
             round_=2,
             state=TaskState.FAILED,
             attempt=3,
-            outcome="killed by signal 9, three times",
+            outcome="nmap was ended by signal 9",
         ),
         record(7, StageName.PROBE, Method.NMAP_VERSION, Purpose.VERSION, "10.80.1.7", "22,443"),
     )
@@ -432,7 +432,11 @@ EMPTY: Final = RunDocument(
     port_count=1_000,
     vantage="office",
     profile="balanced",
-    limits=(("rate", "10,000 packets/s"), ("rate per host", "50 packets/s"), ("concurrency", "8")),
+    limits=(
+        ("packets per second", "10000"),
+        ("packets per second and host", "50"),
+        ("commands at once", "8"),
+    ),
     rescan_delays=(30.0, 300.0, 1_800.0),
     tools=(("masscan", "1.3.2"), ("nmap", "7.93")),
     findings=(),
@@ -566,25 +570,43 @@ def small() -> RunDocument:
         trends=developed(),
         gaps=(
             Gap(
-                what="10.80.3.64-10.80.3.127, all ports", why="the window closed", endpoints=64_000
+                what="10.80.3.64-10.80.3.127, all ports",
+                why="it was stopped at the close of the window, and no window is long enough "
+                "for it",
+                endpoints=64_000,
             ),
-            Gap(what="10.80.2.14, port 8080", why="killed by signal 9, three times", endpoints=1),
+            Gap(what="10.80.2.14, port 8080", why="nmap was ended by signal 9", endpoints=1),
         ),
         holes=(
-            (2, Hole(address=IPv4Address("10.80.1.7"), ports=None, reason="host timeout")),
-            (2, Hole(address=IPv4Address("10.80.1.8"), ports=None, reason="host timeout")),
-            (4, Hole(address=IPv4Address("10.80.3.9"), ports=PortSet.of([161]), reason="gave up")),
+            (2, Hole(address=IPv4Address("10.80.1.7"), ports=None, reason="host timed out")),
+            (2, Hole(address=IPv4Address("10.80.1.8"), ports=None, reason="host timed out")),
+            (
+                4,
+                Hole(
+                    address=IPv4Address("10.80.3.9"),
+                    ports=PortSet.of([161]),
+                    reason="nmap gave up on the port",
+                ),
+            ),
         ),
         tasks=tasks(),
         events=(
-            Event(time=START, kind="begun", text="8 batches planned"),
-            Event(time=START + 612, kind="canary", text="10.80.1.7:22 fell silent; rate halved"),
-            Event(time=START + 2_700, kind="window", text="closed; 64 addresses left"),
+            Event(
+                time=START + 612,
+                kind="throttle",
+                text="canaries fell silent or turned: 50% of the rate from now on",
+            ),
+            Event(
+                time=START + 900, kind="throttle", text="all is well: 100% of the rate from now on"
+            ),
+            Event(
+                time=START + 2_700, kind="failed", text="task 6 failed: nmap was ended by signal 9"
+            ),
         ),
         comparison=Comparison(
             against="20261027-020000-11c9",
             against_started=START - 604_800,
-            differences=("masscan 1.3.2 now, 1.3.1 then.",),
+            differences=("the tools differ: masscan 1.3.1 before, masscan 1.3.2 now",),
             changes=changes,
         ),
         packets=1_238_114,

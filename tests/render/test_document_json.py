@@ -61,12 +61,12 @@ def test_the_run_its_gaps_changes_tasks_and_events_are_told() -> None:
         "task": 2,
         "address": "10.80.1.7",
         "ports": None,
-        "reason": "host timeout",
+        "reason": "host timed out",
     }
     assert {c["kind"] for c in told["changes"]["changes"]} >= {"opened", "closed", "not-covered"}
     assert [t["number"] for t in told["tasks"]] == [1, 2, 3, 4, 5, 6, 7]
     assert told["tasks"][0]["addresses"] == ["10.80.0.0-10.80.3.255"]
-    assert told["events"][1]["kind"] == "canary"
+    assert told["events"][1]["kind"] == "throttle"
 
 
 def test_a_run_without_an_earlier_one_has_null_for_its_changes() -> None:

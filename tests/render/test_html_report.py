@@ -201,8 +201,11 @@ def test_what_was_not_covered_stands_before_the_findings_and_says_why() -> None:
     page = page_of(documents.small())
     assert page.ids.index("not-covered") < page.ids.index("findings")
     assert "64,001 endpoints of 1,025,000 (6.2 %) were not asked." in page.words
-    assert "10.80.3.64-10.80.3.127, all ports 64,000 the window closed" in page.words
-    assert "10.80.1.7-10.80.1.8 all that were asked nmap SYN scan host timeout" in page.words
+    assert (
+        "10.80.3.64-10.80.3.127, all ports 64,000 it was stopped at the close of the window"
+        in page.words
+    )
+    assert "10.80.1.7-10.80.1.8 all that were asked nmap SYN scan host timed out" in page.words
     assert "Excluded by the engagement, and never touched: 10.80.9.0/24" in page.words
     assert "the other 64,535 TCP ports of each address and UDP" in page.words
 
@@ -210,7 +213,7 @@ def test_what_was_not_covered_stands_before_the_findings_and_says_why() -> None:
 def test_the_changes_say_whether_the_two_runs_can_be_compared() -> None:
     page = page_of(documents.small())
     assert "The two runs were not made alike" in page.words
-    assert "masscan 1.3.2 now, 1.3.1 then." in page.words
+    assert "the tools differ: masscan 1.3.1 before, masscan 1.3.2 now" in page.words
     assert "10.80.1.8:21/tcp confirmed ftp vsftpd 3.0.3 refuted refused" in page.words
     assert "10.80.3.70:25/tcp confirmed ftp vsftpd 3.0.3 no verdict not-asked" in page.words
 
@@ -220,7 +223,7 @@ def test_the_method_names_tools_limits_delays_packets_and_what_became_of_the_tas
     for said in (
         "masscan 1.3.2",
         "nmap 7.93",
-        "Rate per host 50 packets/s",
+        "Packets per second 10,000 Packets per second and host 50",
         "Re-scans after 30 s, 5 min, 30 min",
         "Packets sent 1,238,114",
         "nmap SYN scan 2 1 0 5 4 2,000/s",

@@ -223,8 +223,8 @@ def test_holes_with_one_reason_are_one_line_with_all_their_addresses() -> None:
     holes = d.small().holes
     lines = given_up(holes, d.tasks())
     assert [(line.method, line.reason, line.ports, line.addresses.texts()) for line in lines] == [
-        ("nmap SYN scan", "host timeout", "", ("10.80.1.7-10.80.1.8",)),
-        ("nmap connect scan", "gave up", "161", ("10.80.3.9",)),
+        ("nmap SYN scan", "host timed out", "", ("10.80.1.7-10.80.1.8",)),
+        ("nmap connect scan", "nmap gave up on the port", "161", ("10.80.3.9",)),
     ]
 
 

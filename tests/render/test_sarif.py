@@ -119,7 +119,7 @@ def test_results_say_where_how_sure_and_what_became_of_it_and_gaps_are_told() ->
     assert opened["properties"]["confidence"] == 0.9988
     notes = run["invocations"][0]["toolExecutionNotifications"]
     assert len(notes) == len(SMALL.gaps)
-    assert "the window closed" in notes[0]["message"]["text"]
+    assert "close of the window" in notes[0]["message"]["text"]
     plain = run_of(documents.small())["results"]
     assert {(result["kind"], result["level"]) for result in plain} == {("informational", "none")}
 

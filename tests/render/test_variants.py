@@ -54,7 +54,7 @@ def test_who_decides_gets_no_evidence_and_no_inventory() -> None:
 def test_who_decides_gets_few_of_everything() -> None:
     gaps = tuple(replace(documents.small().gaps[0], what=f"gap {n}") for n in range(40))
     page = page_of(Variant.EXECUTIVE, replace(documents.small(), gaps=gaps))
-    assert page.words.count("the window closed") == FEW
+    assert page.words.count("it was stopped at the close of the window") == FEW
     assert "30 smaller gaps are in the JSON document of this run." in page.words
 
 

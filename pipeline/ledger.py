@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from pipeline.addresses import Address
 from pipeline.audit import telling
 from pipeline.audit.trail import TASK_ENDED, TASK_STARTED, Trail
 from pipeline.model import (
@@ -328,6 +330,7 @@ class Ledger:
         tasks = self.tasks(batch)
         by_number = {record.number: record.task for record in tasks}
         seen: dict[tuple[bytes, str, int], list[Observation]] = defaultdict(list)
+        address = cache(address_from_bytes)
         join = schema.tasks.c.run == self._run
         if batch is not None:
             join &= schema.tasks.c.batch == batch
@@ -340,7 +343,7 @@ class Ledger:
             ):
                 heard = seen[found.address, found.protocol, found.port]
                 # All that was heard of an endpoint shares it: that is a fifth of the memory.
-                endpoint = heard[0].endpoint if heard else _endpoint(found)
+                endpoint = heard[0].endpoint if heard else _endpoint(found, address(found.address))
                 heard.append(_observation(found, by_number[found.task], endpoint))
             holes, refusals = (
                 connection.execute(
@@ -476,8 +479,8 @@ def _observation_row(observation: Observation, task: int) -> dict[str, Any]:
     }
 
 
-def _endpoint(found: Any) -> Endpoint:
-    return Endpoint(address_from_bytes(found.address), Protocol(found.protocol), found.port)
+def _endpoint(found: Any, address: Address) -> Endpoint:
+    return Endpoint(address, Protocol(found.protocol), found.port)
 
 
 def _observation(found: Any, task: Task, endpoint: Endpoint) -> Observation:

@@ -142,6 +142,10 @@ class Endpoint:
     def __lt__(self, other: Endpoint) -> bool:
         return self.sort_key < other.sort_key
 
+    def __hash__(self) -> int:
+        # Planning looks up millions of endpoints, and addresses hash a text of theirs.
+        return hash((int(self.address), self.port))
+
     def __str__(self) -> str:
         host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
         return f"{host}:{self.port}/{self.protocol}"

@@ -68,6 +68,20 @@ def test_there_are_never_more_groups_than_different_port_sets_or_than_ports(
     assert len(groups) <= len({endpoint.port for endpoint in endpoints})
 
 
+@given(wanted)
+def test_no_other_choice_of_wide_ports_makes_fewer_calls(endpoints: set[Endpoint]) -> None:
+    hosts_of: dict[int, set[Address]] = defaultdict(set)
+    for endpoint in endpoints:
+        hosts_of[endpoint.port].add(endpoint.address)
+
+    def calls(threshold: int) -> int:
+        wide = {port for port, hosts in hosts_of.items() if len(hosts) >= threshold}
+        rests = {ports - wide for ports in sets_of_hosts(endpoints).values()}
+        return len({frozenset(hosts_of[port]) for port in wide}) + len(rests - {frozenset()})
+
+    assert len(exact_groups(endpoints)) == min(map(calls, range(1, 9)))
+
+
 def test_one_port_of_many_hosts_is_one_call_whatever_else_they_have() -> None:
     endpoints = {Endpoint(FIRST + host, Protocol.TCP, 22) for host in range(50)}
     endpoints |= {Endpoint(FIRST + host, Protocol.TCP, 8000) for host in range(3)}

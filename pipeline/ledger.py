@@ -14,7 +14,7 @@ from functools import cache
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.addresses import Address
@@ -143,7 +143,7 @@ class Ledger:
                 .where(table.c.number == number, table.c.state == TaskState.PLANNED.value)
                 .values(
                     state=TaskState.RUNNING.value,
-                    attempt=table.c.attempt + 1,
+                    attempt=func.max(table.c.attempt, self._on_record(number)) + 1,
                     started=now,
                     ended=None,
                     argv=json.dumps(list(argv)),
@@ -158,6 +158,14 @@ class Ledger:
         if self._trail is not None:
             self._trail.add(TASK_STARTED, telling.started(self.task(number), packets))
         return attempt
+
+    def _on_record(self, number: int) -> int:
+        """Attempts at a task that the record tells of.
+
+        A power failure may take seconds from the database and not from the record: what is asked
+        again then leaves alone what is on record.
+        """
+        return 0 if self._trail is None else self._trail.attempts(number)
 
     def settle(
         self,
@@ -426,7 +434,7 @@ class Ledger:
             number=found.number,
             task=task,
             state=TaskState(found.state),
-            attempt=found.attempt,
+            attempt=max(found.attempt, self._on_record(found.number)),
             failures=found.failures,
             started=found.started,
             ended=found.ended,

@@ -91,7 +91,11 @@ class Trail:
         self._kept: Head | None = None
         self._synced = float("-inf")
         self.torn: dict[str, str | int] = _torn(chain.torn) if chain.torn else {}
-        self._tasks = {key for line in chain.lines if line for key in _task_of(line)}
+        self._tasks: set[tuple[str, int, int]] = set()
+        self._attempts: dict[int, int] = {}
+        for line in chain.lines:
+            if line:
+                self._learn(line)
 
     @property
     def head(self) -> Head:
@@ -101,6 +105,16 @@ class Trail:
     def knows(self, kind: str, task: int, attempt: int) -> bool:
         """True when a line of this kind about that attempt is in the record."""
         return (kind, task, attempt) in self._tasks
+
+    def attempts(self, task: int) -> int:
+        """The number of the last attempt at a task that is in the record; 0 where none is."""
+        return self._attempts.get(task, 0)
+
+    def _learn(self, line: Line) -> None:
+        for key in _task_of(line):
+            self._tasks.add(key)
+            _, task, attempt = key
+            self._attempts[task] = max(self._attempts.get(task, 0), attempt)
 
     def add(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Write a line. Raises ``DiskFull`` or ``Error``; the record is then as it was before."""
@@ -122,7 +136,7 @@ class Trail:
                 raise
         self._size += len(data) + 1
         self._head = Head(lines=line.number, sha256=sha256_of_bytes(data))
-        self._tasks.update(_task_of(line))
+        self._learn(line)
 
     def settle(self) -> None:
         """Force the lines to the disk, unless that was done a moment ago."""

@@ -222,6 +222,34 @@ def test_what_a_crash_kept_out_of_the_record_is_told_again_from_the_ledger(
     assert told[1].facts["evidence_sha256"] == "cd"
 
 
+def test_what_a_power_failure_took_from_the_database_is_asked_again_under_a_new_number(
+    tmp_path: Path, record: Record
+) -> None:
+    database = tmp_path / "portproof.db"
+    with Store(database) as store:
+        run = store.create_run(PLAN, run_id="one", now=START)
+        before = Ledger(store, run)
+        before.add_batches([batch()])
+        before.file([task(Method.NMAP_SYN)])
+    safe = database.read_bytes()
+    with Store(database) as store, record() as trail:
+        ledger = Ledger(store, run, trail=trail)
+        ledger.start(1, argv=(), rate=1.0, evidence="000001-1", now=START)
+        ledger.settle(1, 1, observations=(), evidence_sha256="cd", now=START)
+    database.write_bytes(safe)
+    with Store(database) as store, record() as trail:
+        ledger = Ledger(store, run, trail=trail)
+        assert [found.attempt for found in ledger.tasks()] == [1], "its folder has that number"
+        assert ledger.start(1, argv=(), rate=1.0, evidence="000001-2", now=START) == 2
+        assert not ledger.settle(1, 1, observations=(), now=START)
+        assert ledger.settle(1, 2, observations=(), evidence_sha256="ef", now=START)
+        chain = read_chain(data(tmp_path))
+    ended = [line.facts for line in chain.lines if line and line.kind == TASK_ENDED]
+    assert [(facts["attempt"], facts["evidence_sha256"]) for facts in ended] == [
+        *((1, "cd"), (2, "ef")),
+    ]
+
+
 def test_the_ledger_tells_the_record_what_becomes_of_every_task(
     tmp_path: Path, record: Record
 ) -> None:

@@ -69,6 +69,10 @@ class Pacer:
     def _network_of(self, address: Address) -> int:
         return network_at(number_of(address), self._network)[0]
 
+    def line_of(self, address: Address) -> Address | int:
+        """Where an address waits: with its network, where that has turns of its own."""
+        return self._network_of(address) if self._network_spacing else address
+
     async def turn(self, address: Address) -> None:
         """Wait for a turn for this address, and take it."""
         while (wait := self.due(address) - (now := self._clock())) > 0:
@@ -92,25 +96,40 @@ def _spacing(rate: float, packets: int) -> float:
 
 
 class Order:
-    """Pairs in the order in which their hosts may be asked; ports of a host in the given order."""
+    """Pairs in the order in which their hosts may be asked; ports of a host in the given order.
 
-    def __init__(self, pairs: Sequence[tuple[Target, int]]) -> None:
+    Hosts that share the turns of their network stand in one line: while that has to wait, all of
+    them do, and nobody else.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[Target, int]], pace: Pacer) -> None:
+        self._pace = pace
         self._ports: dict[Target, deque[int]] = {}
         for target, port in pairs:
             self._ports.setdefault(target, deque()).append(port)
-        self._hosts = [(-math.inf, n, target) for n, target in enumerate(self._ports)]
+        self._hosts: dict[Address | int, list[tuple[float, int, Target]]] = {}
+        for number, target in enumerate(self._ports):
+            line = self._hosts.setdefault(pace.line_of(target.address), [])
+            line.append((-math.inf, number, target))
+        self._lines = [(*hosts[0][:2], line) for line, hosts in self._hosts.items()]
 
     def __bool__(self) -> bool:
-        return bool(self._hosts)
+        return bool(self._lines)
 
-    async def next(self, pace: Pacer) -> tuple[Target, int]:
+    async def next(self) -> tuple[Target, int]:
         """The next pair, when its turn has come."""
-        _, number, target = heapq.heappop(self._hosts)
+        pace = self._pace
+        *_, line = heapq.heappop(self._lines)
+        hosts = self._hosts[line]
+        _, number, target = heapq.heappop(hosts)
         await pace.turn(target.address)
         ports = self._ports[target]
         port = ports.popleft()
         if ports:
-            heapq.heappush(self._hosts, (pace.due(target.address), number, target))
+            heapq.heappush(hosts, (pace.due(target.address), number, target))
+        if hosts:
+            _, number, first = hosts[0]
+            heapq.heappush(self._lines, (pace.due(first.address), number, line))
         return target, port
 
 
@@ -130,11 +149,11 @@ async def in_turn(
 
     async def ask_all() -> None:
         places = asyncio.Semaphore(at_most)
-        order = Order(pairs)
+        order = Order(pairs, pace)
         async with asyncio.TaskGroup() as group:
             while order:
                 await places.acquire()
-                task = group.create_task(ask(*await order.next(pace)))
+                task = group.create_task(ask(*await order.next()))
                 task.add_done_callback(lambda _: places.release())
 
     await _until(stop or asyncio.Event(), asyncio.create_task(ask_all()))

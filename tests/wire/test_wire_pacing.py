@@ -128,10 +128,10 @@ def test_while_one_host_must_wait_the_others_have_their_turn() -> None:
     targets = list(Scope(included=AddressSet.parse(["10.0.0.1-10.0.0.4"])).targets())
 
     async def all_of_them() -> list[tuple[str, int]]:
-        order = Order([(target, port) for target in targets for port in (22, 80)])
+        order = Order([(target, port) for target in targets for port in (22, 80)], pacer)
         taken = []
         while order:
-            target, port = await order.next(pacer)
+            target, port = await order.next()
             taken.append((str(target), port))
         return taken
 
@@ -139,6 +139,27 @@ def test_while_one_host_must_wait_the_others_have_their_turn() -> None:
     assert taken[:4] == [(str(target), 22) for target in targets]
     assert taken[4:] == [(str(target), 80) for target in targets]
     assert clock.now - 1_000_000 == pytest.approx(1.075, rel=1e-2)
+
+
+def test_while_one_network_must_wait_the_others_have_their_turn() -> None:
+    clock = Clock()
+    ten = 10 * PACKETS_PER_HANDSHAKE
+    pacer = Pacer(30 * ten, 30 * ten, rate_per_network=ten, clock=clock, sleep=clock.sleep)
+    scope = Scope(included=AddressSet.parse(["10.0.0.0/28", "10.0.1.0/28", "10.0.2.0/28"]))
+
+    async def all_of_them() -> list[tuple[float, str]]:
+        order = Order([(target, 22) for target in scope.targets()], pacer)
+        taken = []
+        while order:
+            target, _ = await order.next()
+            taken.append((clock.now, str(target)[:6]))
+        return taken
+
+    taken = asyncio.run(all_of_them())
+    assert len(taken) == 48
+    assert clock.now - 1_000_000 == pytest.approx(15 / 10, rel=0.1), "all three at once"
+    for network in ("10.0.0", "10.0.1", "10.0.2"):
+        assert most_in_a_second([when for when, where in taken if where == network]) <= 10
 
 
 def test_hosts_that_were_asked_long_ago_are_forgotten() -> None:

@@ -106,7 +106,7 @@ def _speed(speed: Speed) -> tuple[str, ...]:
     return *(f"{number:,}" for number in rates), share_text(speed.lost), share_text(speed.turned)
 
 
-_DOUBT_HEAD: Final = ("delays", "runs", "round", "after", "settled by it")
+_DOUBT_HEAD: Final = ("delays", "runs", "round", "after", "of those in doubt")
 
 
 def _doubt(doubts: Doubts) -> Iterator[tuple[str, ...]]:
@@ -114,12 +114,14 @@ def _doubt(doubts: Doubts) -> Iterator[tuple[str, ...]]:
     for each in doubts.rounds:
         after = span(each.delay) if each.delay is not None else "the last, repeated"
         yield delays, str(doubts.runs), str(each.number), after, share_text(each.settled)
-    lasted = doubts.lasted
-    most = f"half of the settled lasted up to {duration(median(lasted))}, " if lasted else ""
-    longest = f"all up to {duration(lasted[-1])}" if lasted else "none was settled"
-    if doubts.given_up:
-        longest += f"; of those left, half more than {duration(median(doubts.given_up))}"
-    yield delays, str(doubts.runs), "left", most + longest, share_text(doubts.open_ended)
+    left = doubts.open_ended
+    told = delays, str(doubts.runs)
+    if doubts.lasted:
+        half, longest = duration(median(doubts.lasted)), duration(doubts.lasted[-1])
+        settled = Share(left.trials - left.hits, left.trials)
+        yield *told, "settled", f"half in {half}, all in {longest}", share_text(settled)
+    more = f"half for {duration(median(doubts.given_up))} or more" if doubts.given_up else ""
+    yield *told, "left", more, share_text(left)
 
 
 def _hosts(learned: Learned) -> list[tuple[str, str]]:

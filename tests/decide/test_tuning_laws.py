@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decide.tuning.proposal import Because, Key, Now, Past, Proposal
+from pipeline.decide.tuning.patience import LEAST_PRETENDERS
+from pipeline.decide.tuning.proposal import LEAST_RUNS, Because, Change, Key, Now, Past, Proposal
 from pipeline.decide.tuning.proposing import advise, inside
 from pipeline.decide.tuning.shares import Share, together, wilson
 from pipeline.decide.tuning.tally import Tally, Trouble, Turned, same
@@ -150,6 +151,12 @@ def test_every_proposal_has_grounds_and_every_setting_one_decision(
     advice = advise(Past(tallies=history), present)
     assert all(each.grounds and each.why for each in advice.proposals)
     assert all(each.before != each.after for each in advice.proposals)
+    assert all(
+        grounds.runs >= LEAST_RUNS and grounds.share.trials >= LEAST_PRETENDERS
+        for each in advice.proposals
+        if each.change is Change.SET
+        for grounds in each.grounds
+    )
     keys = [*(each.key for each in advice.proposals), *(each.key for each in advice.kept)]
     assert len(keys) == len(set(keys))
 

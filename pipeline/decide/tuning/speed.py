@@ -64,7 +64,7 @@ def ceilings(past: Past, now: Now) -> tuple[Decision, ...]:
     per_host = _per_host(past, now, runs, None if by_rate else losses, blocks)
     if isinstance(in_sum, Proposal) and isinstance(per_host, Proposal):
         # What both save together is told once.
-        per_host = replace(per_host, effect=Effect(note=f"beside that of {Key.RATE}: no more"))
+        per_host = replace(per_host, effect=Effect(note=f"told with {Key.RATE}"))
     return in_sum, per_host
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.audit.chain import canonical, line_of, read_chain
+from pipeline.audit.chain import RECORD, canonical, line_of, read_chain
 from pipeline.audit.sealing import seal
 from pipeline.files import sha256_of
 from pipeline.manifest import MANIFEST, SEAL, manifest
@@ -136,6 +136,24 @@ def test_a_record_that_was_forged_from_end_to_end_is_found_by_the_seal(recorded:
     forge(recorded, another)
     assert read_chain(recorded.record.read_bytes()).problems == ()
     assert found(recorded)
+
+
+def test_lines_that_are_numbered_wrongly_are_named_although_they_follow_properly(
+    recorded: Recorded,
+) -> None:
+    def one_too_high(told: dict[str, Any]) -> None:
+        told["n"] += 1
+
+    forge(recorded, one_too_high)
+    problems = read_chain(recorded.record.read_bytes()).problems
+    assert [number for number, _ in problems] == list(range(1, len(lines(recorded)) + 1))
+    assert {f"{RECORD}:1"} <= {finding.where for finding in recorded.by_folder().findings}
+
+
+def test_what_follows_the_last_line_and_is_none_is_named(recorded: Recorded) -> None:
+    recorded.record.write_bytes(recorded.record.read_bytes() + b"{")
+    where = {finding.where for finding in recorded.by_folder().findings}
+    assert f"{RECORD}:{len(lines(recorded))}" in where
 
 
 def evidence(recorded: Recorded) -> list[Path]:

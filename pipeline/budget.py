@@ -211,7 +211,10 @@ class Budget:
         total = self.ceilings.rate * MARGIN
         if not demand.spread:
             total = min(total, self.ceilings.of_a_network * MARGIN)
-        return least_for_a_sweep(total * self._left, demand.most * self._left, demand.packets)
+        left = self._left
+        return least_for_a_sweep(
+            total * left, demand.most * left, demand.packets, wary=self._throttle.wary
+        )
 
     def _least_in_a_network(self, demand: Demand) -> float:
         total = self.ceilings.of_a_network * MARGIN

@@ -18,6 +18,8 @@ already, they may have again."""
 WORTH_WAITING_FOR: Final = 0.5
 """Of what a sweep could have alone. With this, others are left three fifths of the rate while it
 waits, so that a version probe, which sends up to half of it at once, still fits beside."""
+WORTH_MORE_WAITING: Final = 0.75
+"""The same after a bad sign: all is slower then, and what begins with little takes very long."""
 KEPT: Final = 2.0
 """Seconds for which a sweep that has to wait counts as waiting: the engine asks each second."""
 
@@ -32,9 +34,10 @@ def left_by_a_sweep(total: float, others: float) -> float:
     return max(0.0, total * (1 - SWEEP_SHARE) - others)
 
 
-def least_for_a_sweep(total: float, most: float, packets: float) -> float:
+def least_for_a_sweep(total: float, most: float, packets: float, *, wary: bool = False) -> float:
     """What a long sweep waits for, of ``total`` packets a second; ``most`` is all it can use."""
-    return WORTH_WAITING_FOR * min(total * SWEEP_SHARE, most, packets)
+    part = WORTH_MORE_WAITING if wary else WORTH_WAITING_FOR
+    return part * min(total * SWEEP_SHARE, most, packets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -397,7 +397,7 @@ def test_after_a_bad_sign_a_long_sweep_waits_for_most_of_the_share() -> None:
     clock = Clock()
     budget = Budget(Ceilings(rate=1000, rate_per_host=1000), clock)
     budget.heed(Sign.LOSS)
-    small = budget.lease(Demand(hosts=HOSTS[0], packets=300, packets_to_a_host=300))
+    small = budget.lease(Demand(hosts=HOSTS[0], packets=200, packets_to_a_host=200))
     assert small is not None
     sweep = Demand(hosts=HOSTS[2], packets=9000, packets_to_a_host=3000, sweep=True)
     assert budget.lease(sweep) is None

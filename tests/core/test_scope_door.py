@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.addresses import AddressSet, address_at
+from pipeline.addresses import Address, AddressSet, address_at
 from pipeline.errors import ExitCode, NotAdmitted
 from pipeline.scope import Scope, Target, Targets
 
@@ -58,6 +58,35 @@ def test_a_set_is_admitted_as_a_whole_or_not_at_all(
     else:
         with pytest.raises(NotAdmitted):
             scope.admit_all(wanted)
+
+
+@settings(max_examples=50)
+@given(sets, sets, sets, st.none() | sets, sets, places)
+def test_what_is_excluded_of_others_or_not_permitted_is_admitted_in_no_way(
+    included: AddressSet,
+    excluded: AddressSet,
+    foreign: AddressSet,
+    permitted: AddressSet | None,
+    wanted: AddressSet,
+    place: int,
+) -> None:
+    scope = Scope(included=included, excluded=excluded, foreign=foreign, permitted=permitted)
+    address = address_at(place)
+
+    def free(one: Address) -> bool:
+        ours = one in included and one not in excluded and one not in foreign
+        return ours and (permitted is None or one in permitted)
+
+    assert (address in scope.targets()) is free(address)
+    for ask, allowed in (
+        (lambda: scope.admit(address), free(address)),
+        (lambda: scope.admit_all(wanted), all(map(free, wanted))),
+    ):
+        if allowed:
+            ask()
+        else:
+            with pytest.raises(NotAdmitted):
+                ask()
 
 
 @given(sets, sets, st.lists(sets, max_size=4))

@@ -116,7 +116,7 @@ def _with_those_of(path: Path, wishes: Wishes) -> Wishes:
 
 
 def _of_runs(store: Store, before: str, new: RunRecord, wishes: Wishes, now: float) -> Diff:
-    old = run_meant(store, before, new.plan.engagement) if before else _run_before(store, new)
+    old = run_meant(store, before, new) if before else _run_before(store, new)
     return between(store, old, new, wishes, now=now)
 
 

@@ -11,7 +11,7 @@ import typer
 from pipeline.cli.options import Format, Here, OutputFormat, Quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.importing.question import Scanned
     from pipeline.model import Endpoint, VerdictKind
@@ -55,8 +55,11 @@ def import_(
     place = Workspace(workspace.absolute())
     now = time.time()
     with place.lock(now=now), Store(place.database) as store:
+        earlier = store.runs(engagement)
         record = _file(store, files, engagement, areas, now)
         verdicts = decide_import(record, store)
+    if not quiet:
+        _tell_if_repeated(record, earlier)
     with printing():
         _tell(record, verdicts, output, quiet=quiet)
     return 0
@@ -81,6 +84,23 @@ def _file(
         previous=previous.number if previous else None,
     )
     return file_import(store, files, wanted, now=now)
+
+
+def _tell_if_repeated(record: RunRecord, earlier: Sequence[RunRecord]) -> None:
+    """Files that are imported twice count twice in the history."""
+    from pipeline.cli.edge import complain
+
+    def content(run: RunRecord) -> set[str]:
+        # Without empty files: masscan leaves one whenever it finds nothing.
+        return {file.sha256 for file in run.plan.imported if file.size}
+
+    mine = content(record)
+    same = next((run for run in reversed(earlier) if mine and content(run) == mine), None)
+    if same is not None:
+        complain(
+            f"the same was imported before, as run {same.id}: the history of the engagement "
+            "counts it twice now"
+        )
 
 
 def _open_before(store: Store, previous: RunRecord | None) -> list[Endpoint]:

@@ -23,18 +23,19 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 _NETWORKS: Final = 4
 
 
-def run_meant(store: Store, text: str, engagement: str | None = None) -> RunRecord:
+def run_meant(store: Store, text: str, later: RunRecord | None = None) -> RunRecord:
     """The run that ``text`` names: an id, ``last``, ``last~2``, a date, or ``baseline``.
 
-    A date means the newest complete run, of ``engagement`` if it is named, that began on that day
-    (UTC) or before; a date with a time, the newest that began before then. Raises
-    :class:`UsageError` when there is none, when nothing was ever decided
-    about it, and when its evidence was purged.
+    A date means the newest complete run that began on that day (UTC) or before; a date with a
+    time, the newest that began before then. ``later`` is the run that it is to be compared with: of
+    its engagement, and begun before it. Raises :class:`UsageError` when there is none, when nothing
+    was ever decided about it, and when its evidence was purged.
     """
+    engagement = later.plan.engagement if later else None
     if text == BASELINE:
         record = _baseline(store, engagement)
     else:
-        record = _of_date(store, text, engagement) if _DATE.fullmatch(text) else store.run(text)
+        record = _of_date(store, text, later) if _DATE.fullmatch(text) else store.run(text)
     if record.state is RunState.RUNNING:
         raise UsageError(
             f"run {record.id} is still running, or was killed: its verdicts are not decided",
@@ -58,12 +59,16 @@ def _baseline(store: Store, engagement: str | None) -> RunRecord:
     return known[engagement].run
 
 
-def _of_date(store: Store, text: str, engagement: str | None) -> RunRecord:
+def _of_date(store: Store, text: str, later: RunRecord | None) -> RunRecord:
     before = moment(text, UTC, "a date")
-    record = store.newest_complete(before, engagement)
+    if later is None:
+        record = store.newest_complete(before)
+    else:
+        record = store.newest_complete(min(before, later.started), later.plan.engagement)
     if record is None:
+        than = f" before {later.id}" if later else ""
         raise UsageError(
-            f"no complete run began by {text}",
+            f"no complete run{than} began by {text}",
             where=str(store.path),
             hint="`portproof runs` lists the runs there are",
         )

@@ -207,7 +207,7 @@ def _masscan_xml(file: _Opened, reading: Reading) -> ImportedFile:
     cut = file.damage or (run.truncated and f"the file is cut off or damaged at {run.error}") or ""
     hits.finish(reading.scanned, run.started, cut_off=cut)
     told = said_by(run, cut)
-    return replace(told, ended=run.ended or hits.last)
+    return replace(told, format="masscan XML", ended=run.ended or hits.last)
 
 
 def _take_ports(host: HostResult, hits: Hits) -> None:

@@ -328,11 +328,14 @@ class Store:
         )
 
     def newest_complete(self, before: float, engagement: str | None = None) -> RunRecord | None:
-        """The newest complete run that began before a time, of one engagement if it is named."""
-        for record in reversed(self.runs(engagement)):
-            if record.state is RunState.COMPLETE and record.started < before:
-                return record
-        return None
+        """The complete run that began last before a time, of one engagement if it is named."""
+        found = (
+            record
+            for record in self.runs(engagement)
+            if record.state is RunState.COMPLETE and record.started < before
+        )
+        # An old scan may have been imported late.
+        return max(found, key=lambda record: (record.started, record.number), default=None)
 
 
 def run_of(found: Any) -> RunRecord:

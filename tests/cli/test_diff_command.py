@@ -106,7 +106,8 @@ def test_a_run_does_not_differ_from_itself_and_exits_with_0(
         (("2026-11-03", "2026-11-04"), ("one", "two")),
         (("2026-11-04T02:00Z", "last"), ("one", "three")),
         (("--since", "2026-11-03"), ("one", "three")),
-        (("2027-01-01",), ("three", "three")),
+        (("2027-01-01",), ("two", "three")),
+        (("--since", "2027-01-01"), ("two", "three")),
     ],
 )
 def test_a_side_is_an_id_a_place_or_a_date(
@@ -120,6 +121,7 @@ def test_a_date_means_a_complete_run_of_the_same_engagement(
     portproof: Portproof, workspace: Path
 ) -> None:
     with past(workspace) as store:
+        file_run(store, "filed late", [], day=-30)
         file_run(store, "other", [], day=2, plan=replace(PLAN, engagement="another"))
         file_run(store, "cut", [], day=3, state=RunState.INCOMPLETE)
     said = portproof("diff", "2026-11-09", "cut", "--workspace", workspace, "--format", "json")
@@ -132,7 +134,8 @@ def test_a_date_means_a_complete_run_of_the_same_engagement(
     ("arguments", "complaint"),
     [
         (("none", "two"), "there is no run 'none'"),
-        (("2026-01-01", "two"), "no complete run began by 2026-01-01"),
+        (("2026-01-01", "two"), "no complete run before two began by 2026-01-01"),
+        (("2026-12-31", "one"), "no complete run before one began by 2026-12-31"),
         (("2026-13-01", "two"), "is no day of the calendar"),
         (("one", "two", "--since", "2026-11-03"), "--since stands for A"),
         (("--only", "shut"), "'shut' is no kind of change"),

@@ -92,6 +92,21 @@ def test_imports_of_one_engagement_are_compared(portproof: Portproof, tmp_path: 
     assert "10.80.1.7:80" not in found
 
 
+def test_what_is_imported_twice_is_told(portproof: Portproof, tmp_path: Path) -> None:
+    def said(name: str, *more: str) -> str:
+        file = HERE / name
+        return portproof("import", file, "-e", "weekly", "--workspace", tmp_path, *more).err
+
+    assert "imported before" not in said("hand-syn.xml")
+    assert "imported before" not in said("hand-connect.xml")
+    ((first,), _) = ask(tmp_path, "SELECT id FROM runs ORDER BY number")
+    assert f"the same was imported before, as run {first}" in said("hand-syn.xml")
+    assert said("hand-syn.xml", "--quiet") == ""
+    # masscan leaves an empty file whenever it found nothing.
+    for _ in range(2):
+        assert "imported before" not in said("masscan-empty.ndjson")
+
+
 def test_what_was_scanned_can_be_said(portproof: Portproof, tmp_path: Path) -> None:
     here = ("--workspace", tmp_path, "--engagement", "weekly")
     portproof("import", HERE / "hand-syn.xml", *here)

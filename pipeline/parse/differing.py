@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -30,11 +31,13 @@ from pipeline.model import Protocol
 from pipeline.parse import ParseError
 from pipeline.parse.nmap_plain import PlainHosts
 from pipeline.parse.nmap_xml import HostResult, NmapRun, PortResult, read_nmap_file
+from pipeline.parse.packed import opened
 
 AT_ONCE: Final = 20_000
 """Differing hosts that are held at a time; where there are more, the files are read again."""
 
 _DIGEST: Final = 16
+_PIECE: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,9 @@ class _Sketch:
         self._others: Mapping[int, bytes] = other.digests if other else {}
         self._room = at_once if other else 0
         self._kept: dict[int, list[HostResult]] | None = {} if other else None
+        with opened(path) as file:
+            self._packed = bool(file.packing)
+        self._places: dict[int, int] = {}
         self.digests: dict[int, bytes] = {}
         self._down: list[int] = []
         self._timed_out: list[int] = []
@@ -128,7 +134,7 @@ class _Sketch:
         self._file(number, digest, down=not host.up, timed_out=host.timed_out)
         self._keep(number, host)
 
-    def _add_text(self, plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
+    def _add_text(self, plain: PlainHosts, data: bytes, start: int, end: int, place: int) -> bool:
         told = plain.told(data, start, end)
         if told is None:
             return False
@@ -142,6 +148,8 @@ class _Sketch:
                 return False
             if host is not None:
                 self._keep(told.number, host)
+        if self._kept is None and not self._packed and told.number not in self.digests:
+            self._places[told.number] = place
         self._file(told.number, digest, down=told.down, timed_out=told.timed_out)
         return True
 
@@ -155,6 +163,7 @@ class _Sketch:
             digest = _sum(self.digests[number], digest)
             # Others of this address may have been taken for the same, and are not kept.
             self._kept = None
+            self._places.pop(number, None)
         self.digests[number] = digest
 
     def _keep(self, number: int, host: HostResult) -> None:
@@ -171,6 +180,9 @@ class _Sketch:
             return self._kept
         if _version(self._path) != self._version:
             raise ParseError("the file was changed while it was being read", where=str(self._path))
+        quickly = self._at_their_places(wanted)
+        if quickly is not None:
+            return quickly
         found: dict[int, list[HostResult]] = {number: [] for number in wanted}
         # What could be skipped is not looked at, so damage in it ends the reading here instead.
         left = self.facts.run.hosts_read
@@ -182,7 +194,7 @@ class _Sketch:
                 found[number].append(host)
             left -= 1
 
-        def skip(plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
+        def skip(plain: PlainHosts, data: bytes, start: int, end: int, _: int) -> bool:
             nonlocal left
             number = plain.number(data, start, end)
             if number is None or number in found:
@@ -192,6 +204,32 @@ class _Sketch:
 
         read_nmap_file(self._path, keep, by_text=skip)
         return found
+
+    def _at_their_places(self, wanted: Sequence[int]) -> Mapping[int, list[HostResult]] | None:
+        """The same from where the hosts lie in the file; ``None`` if that is not known of all."""
+        numbers = [number for number in wanted if number in self.digests]
+        if any(number not in self._places for number in numbers):
+            return None
+        plain = PlainHosts(masscan=self.facts.run.scanner == "masscan")
+        found: dict[int, list[HostResult]] = {}
+        with self._path.open("rb", buffering=0) as file:
+            for number in numbers:
+                file.seek(self._places[number])
+                data = _until(file, b"</host>")
+                text = plain.match(data, 0, len(data))
+                host = text.host() if text else None
+                if host is None:
+                    return None
+                found[number] = [host]
+        return found
+
+
+def _until(file: FileIO, end: bytes) -> bytes:
+    """What comes up to the next ``end``, which is among it."""
+    data = b""
+    while end not in data and (more := file.read(_PIECE)):
+        data += more
+    return data[: data.find(end) + len(end)]
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -68,7 +68,8 @@ _MAX_PIECES: Final = 64
 
 
 OnHost = Callable[[HostResult], None]
-ByText = Callable[[PlainHosts, bytes, int, int], bool]
+ByText = Callable[[PlainHosts, bytes, int, int, int], bool]
+"""Text between two places of some bytes, and where in the file (unpacked) it begins."""
 
 
 def read_nmap_xml(
@@ -220,7 +221,8 @@ class _Reader:
         """True for the text of one whole host that needs no parser, which is handed out."""
         if self._plain is None:
             self._plain = PlainHosts(masscan=self._run.get("scanner") == "masscan")
-        if self._by_text is None or not self._by_text(self._plain, data, start, end):
+        place = self._xml.origin + start
+        if self._by_text is None or not self._by_text(self._plain, data, start, end, place):
             plain = self._plain.match(data, start, end)
             host = plain.host() if plain else None
             if host is None:

@@ -82,6 +82,8 @@ class SafeXml:
         self._depth = 0
         self._begun = False
         self._wide = False
+        self.origin = 0
+        """Where in the stream the text begins that the shortcut is asked about."""
         self._between = False
         self._held = b""
         self._fed = 0
@@ -106,11 +108,13 @@ class SafeXml:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         rest = b""
+        count = 0
         try:
             while chunk:
                 if shortcut is None or self._wide:
                     self._feed(chunk)
                 else:
+                    self.origin, count = count - len(rest), count + len(chunk)
                     rest = self._shorten(rest + chunk, shortcut)
                 chunk = stream.read(CHUNK)
             self._feed(rest)

@@ -135,6 +135,16 @@ def test_more_differing_hosts_than_are_held_at_once_are_handed_out_in_order(
     assert [str(each.address) for each in found] == addresses
 
 
+def test_a_host_is_read_again_from_where_it_lies_however_long_it_is(tmp_path: Path) -> None:
+    ports = [port(number) for number in range(1, 400)]
+    around = [host(f"10.0.0.{n}", port(22)) for n in (1, 3)]
+    before = file(tmp_path / "a", around[0], host("10.0.0.2", *ports), around[1])
+    after = file(tmp_path / "b", around[0], host("10.0.0.2", *ports[1:]), around[1])
+    assert len("".join(ports)) > 32_000
+    (found,) = differing_hosts(before, after)
+    assert [len(each.ports) for each in (*found.before, *found.after)] == [399, 398]
+
+
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     before = file(tmp_path / "a", host("10.0.0.1", port(22)))
     after = file(tmp_path / "b", host("10.0.0.1", port(23)))

@@ -42,7 +42,7 @@ def plain_hosts(data: bytes) -> int:
     """How many hosts went around the parser."""
     taken = 0
 
-    def count(plain: PlainHosts, data: bytes, start: int, end: int) -> bool:
+    def count(plain: PlainHosts, data: bytes, start: int, end: int, _: int) -> bool:
         nonlocal taken
         found = plain.match(data, start, end)
         taken += found is not None and found.host() is not None

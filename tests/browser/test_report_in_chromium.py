@@ -54,6 +54,17 @@ def clipped(page: Watched) -> list[str]:
     return found
 
 
+def crammed(page: Watched) -> list[str]:
+    """Cells whose text is wider than they are, so that it lies over that of the next one."""
+    found: list[str] = page.page.evaluate(
+        """() => [...document.querySelectorAll("main tbody td, main tbody th")]
+        .filter((each) => each.checkVisibility() && !each.closest(".scroller"))
+        .filter((each) => each.scrollWidth > each.clientWidth + 1)
+        .map((each) => each.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
 def serious(page: Watched, options: dict[str, Any]) -> list[tuple[str, str]]:
     """(rule, first element) of what axe finds serious or worse."""
     found = Axe().run(page.page, options={"resultTypes": ["violations"], **options}).response
@@ -84,6 +95,7 @@ def test_axe_finds_no_serious_violation_in_light_and_in_dark(
     # Of all that axe looks at, only this depends on colours.
     assert serious(page, {"runOnly": ["color-contrast"]}) == []
     assert clipped(page) == []
+    assert crammed(page) == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -281,10 +293,11 @@ def test_what_is_selected_is_copied_and_saved_without_formulas(
 # Runs that are out of the ordinary
 
 
+@pytest.mark.parametrize("width", ["wide", "narrow"])
 def test_an_attack_in_every_text_does_nothing_and_is_shown(
-    opened: Opener, written: Written
+    opened: Opener, written: Written, width: str
 ) -> None:
-    page = opened(written(judged(documents.hostile(), ATTACKED), "hostile"))
+    page = opened(written(judged(documents.hostile(), ATTACKED), "hostile"), width=width)
     page.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     services = [row[4] for row in page.rows]
     assert any(text.startswith("<script>alert(1)</script>") for text in services)
@@ -295,6 +308,7 @@ def test_an_attack_in_every_text_does_nothing_and_is_shown(
     assert max(map(len, services)) < 140
     assert page.page.locator("main img, main script:not([type]), [onerror]").count() == 0
     assert clipped(page) == []
+    assert crammed(page) == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -350,6 +364,7 @@ def test_few_rows_and_many_of_one_host_read_sensibly(
     assert page.status == status
     assert page.rows[0][:3] == ["10.80.1.7", "22", "confirmed"]
     assert clipped(page) == []
+    assert crammed(page) == []
 
 
 def test_a_run_that_found_nothing_has_no_table_and_no_error(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +19,19 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from pipeline.errors import Error
+from pipeline.render.branding import Logo
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.language import FIRST, language, say, speaking
+from pipeline.render.language import FIRST, language, say, speaking, word
 from pipeline.render.outlining import outline
 from pipeline.render.text import typed_parts, visible
 from pipeline.resources import folder
 
 _FIRST: Final = "[Content_Types].xml"
 _WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_PIXELS: Final = ("image/png", "image/jpeg")
+_LOGO_WIDTH, _LOGO_HEIGHT = 60 * 36_000, 16 * 36_000
+"""In units of DOCX, 36,000 to a millimetre."""
 _EPOCH: Final = datetime(1980, 1, 1, tzinfo=UTC)
 """Before it there is no time in a ZIP file."""
 
@@ -44,7 +49,8 @@ def render_docx(document: RunDocument, *, template: Path | None = None) -> bytes
         content = plain_template() if template is None else template.read_bytes()
         filled = docxtpl.DocxTemplate(io.BytesIO(content))
         with speaking(language(document.branding.language)):
-            filled.render({"told": told, "say": say}, _environment(), autoescape=True)
+            names = {"told": told, "say": say, "logo": _logo(filled, document.branding.logo)}
+            filled.render(names, _environment(), autoescape=True)
         if template is None and told.language != FIRST:
             _written_in(filled, told.language)
         properties = filled.core_properties
@@ -66,6 +72,17 @@ def render_docx(document: RunDocument, *, template: Path | None = None) -> bytes
             f"the template is no DOCX: {problem}", where=where, hint="save it as .docx again"
         ) from None
     return _same(out.getvalue(), when)
+
+
+def _logo(filled: Any, logo: Logo | None) -> Any:
+    """The logo in its room; nothing where there is none, nor for a drawing: DOCX wants pixels."""
+    if logo is None or logo.media not in _PIXELS:
+        return ""
+    docxtpl, picture = needed("docx"), import_module("docx.image.image")
+    image = picture.Image.from_blob(logo.data)
+    wide = image.px_width * _LOGO_HEIGHT > image.px_height * _LOGO_WIDTH
+    size = {"width": _LOGO_WIDTH} if wide else {"height": _LOGO_HEIGHT}
+    return docxtpl.InlineImage(filled, io.BytesIO(logo.data), **size)
 
 
 def _written_in(filled: Any, code: str) -> None:
@@ -104,7 +121,7 @@ def _packed(parts: dict[str, bytes], when: datetime) -> bytes:
 
 def _environment() -> SandboxedEnvironment:
     made = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True, finalize=_shown)
-    made.filters["quoted"] = _quoted
+    made.filters.update(quoted=_quoted, word=word)
     return made
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from pipeline.render.document import RunDocument
 from pipeline.render.extras import needed
-from pipeline.render.language import Language, language, say, speaking
+from pipeline.render.language import Language, language, say, speaking, word
 from pipeline.render.outlining import outline
 from pipeline.render.pictured import pictures_of
 from pipeline.render.text import iso, typed_parts, visible
@@ -82,7 +82,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["typed"] = _typed
+    made.filters.update(typed=_typed, word=word)
     made.globals["say"] = say
     return made
 

@@ -294,9 +294,14 @@ def test_a_picture_that_is_not_the_logo_is_not_even_taken_from_the_page() -> Non
     assert len(first.images) == 0
 
 
-def test_a_document_carries_the_name_of_the_consultant() -> None:
-    told = [p.text for p in docx.Document(io.BytesIO(render_docx(branded()))).paragraphs]
-    assert "By Example <b>Consulting</b>" in told
+def test_a_document_carries_the_name_and_the_logo_of_the_consultant() -> None:
+    made = docx.Document(io.BytesIO(render_docx(branded())))
+    assert "By Example <b>Consulting</b>" in [p.text for p in made.paragraphs]
+    assert [(shape.width.mm, shape.height.mm) for shape in made.inline_shapes] == [(16, 16)]
+    assert render_docx(branded()) == render_docx(branded())
+    drawn = Logo(media="image/svg+xml", data=b"<svg/>")
+    other = replace(branded(), branding=Branding(logo=drawn))
+    assert not docx.Document(io.BytesIO(render_docx(other))).inline_shapes
     plain = docx.Document(io.BytesIO(render_docx(documents.small()))).paragraphs
     assert not any(p.text.startswith("By ") for p in plain)
 

@@ -13,7 +13,7 @@ from pipeline.render.pictures.svg import INKS, Picture, block, drawing, label, n
 from pipeline.render.text import counted, duration, minute
 
 WIDTH: Final = 720
-LEFT: Final = 110
+LEFT: Final = 132
 RIGHT: Final = 712
 ROW: Final = 22
 RATE: Final = 70

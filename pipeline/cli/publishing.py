@@ -14,6 +14,7 @@ import typer
 from pipeline.cli.options import Here, existing_database
 
 if TYPE_CHECKING:
+    from pipeline.render.branding import Branding
     from pipeline.render.portal import Book, Latest, Row
     from pipeline.store.listing import Illegible
     from pipeline.store.records import RunRecord
@@ -82,6 +83,20 @@ class _Site:
         runs: list[RunRecord | Illegible],
         changes: dict[int, dict[str, int]],
     ) -> Book:
+        from pipeline.render.portal import in_words_of
+
+        newest = runs[-1]
+        branding = _branding(newest)
+        with in_words_of(branding):
+            return self._in_words(name, runs, changes, branding)
+
+    def _in_words(
+        self,
+        name: str,
+        runs: list[RunRecord | Illegible],
+        changes: dict[int, dict[str, int]],
+        branding: Branding,
+    ) -> Book:
         from pipeline.render.portal import Book, fit_for_a_name
         from pipeline.store.records import RunRecord
 
@@ -98,29 +113,25 @@ class _Site:
         newest = runs[-1]
         return Book(
             page=f"engagement-{first}.html" if first else "",
-            client=newest.plan.client if isinstance(newest, RunRecord) else newest.client,
+            client=branding.client
+            or (newest.plan.client if isinstance(newest, RunRecord) else newest.client),
             engagement=name,
             rows=tuple(reversed(rows)),
             latest=latest,
             problem=problem,
+            branding=branding,
         )
 
     def _row(self, run: RunRecord, before: RunRecord | None, changes: dict[str, int] | None) -> Row:
-        from pipeline.render.portal import Row
+        from pipeline.render.portal import Row, note_of
 
         counts = self.store.count_verdicts(run.number)
-        notes = (
-            run.stopped_because,
-            f"imported from {', '.join(f.name for f in run.plan.imported)}"
-            if run.plan.imported
-            else "",
-            "evidence purged" if run.purged is not None else "",
-        )
+        imported = [file.name for file in run.plan.imported]
         return Row(
             id=run.id,
             started=run.started,
             state=run.state,
-            note="; ".join(filter(None, notes)),
+            note=note_of(run.stopped_because, imported, purged=run.purged is not None),
             counts=tuple((kind, number) for kind, number in counts.items() if number),
             changes=None if changes is None else tuple(changes.items()),
             report=self._report(run),
@@ -150,6 +161,7 @@ class _Site:
         from pipeline.decide.noise import Wishes
         from pipeline.errors import Error
         from pipeline.render.difference_html import diff_html
+        from pipeline.render.language import ENGLISH, speaking
         from pipeline.render.portal import fit_for_a_name
 
         ids = (before.id, run.id) if before is not None else ()
@@ -160,25 +172,26 @@ class _Site:
             found = between(self.store, before, run, Wishes(), now=run.started)
         except Error:  # its evidence was purged; a page from before then still holds
             return name if (self.folder / name).is_file() else ""
-        self._put(name, diff_html(found))
+        with speaking(ENGLISH):
+            self._put(name, diff_html(found))
         return name
 
     def _latest(self, run: RunRecord | None) -> tuple[Latest | None, str]:
         """What the newest complete run says; or why it says nothing."""
         from pipeline.assembly import assemble
         from pipeline.errors import Error
-        from pipeline.render.portal import Latest
+        from pipeline.render.portal import Latest, evidence_gone, none_complete, not_read
         from pipeline.render.risks import risk_counts, risk_entries
         from pipeline.render.summary import summarise
 
         if run is None:
-            return None, "No run of this engagement is complete."
+            return None, none_complete()
         if run.purged is not None:
-            return None, f"The evidence of run {run.id} was purged; its report tells what it found."
+            return None, evidence_gone(run.id)
         try:
             document = assemble(self.store, run)
         except (Error, ValueError, KeyError) as problem:
-            return None, f"Run {run.id} could not be read: {problem}"
+            return None, not_read(run.id, problem)
         latest = Latest(
             run=run.id,
             report=self._report(run),
@@ -203,7 +216,17 @@ def _complete(run: RunRecord) -> bool:
 
 
 def _illegible(run: Illegible) -> Row:
-    from pipeline.render.portal import Row
+    from pipeline.render.portal import UNREADABLE, Row, unreadable_note
 
-    note = "this version of portproof cannot read the run"
-    return Row(id=run.id, started=run.started, state="unreadable", note=note)
+    return Row(id=run.id, started=run.started, state=UNREADABLE, note=unreadable_note())
+
+
+def _branding(newest: RunRecord | Illegible) -> Branding:
+    """As its engagement says now, for the whole page of it."""
+    from pipeline.engagement import branding_now
+    from pipeline.render.branding import Branding
+    from pipeline.store.records import RunRecord
+
+    if not isinstance(newest, RunRecord):
+        return Branding()
+    return branding_now(Path(newest.plan.engagement_file), newest.plan.engagement)

@@ -33,11 +33,13 @@ from pipeline.resources import folder
 SCRIPT_TEXT: Final = re.compile(r'said\("((?:[^"\\]|\\.)*)"')
 """A fixed text in a script."""
 _HERE: Final = Path(__file__).parent
-_FOLDERS: Final = ("report", "print", "docx")
+_FOLDERS: Final = ("report", "print", "docx", "portal")
 """Folders of templates that speak every language."""
 _DOCX: Final = re.compile(r"\{%(?:p|tr)\b")
 """How docxtpl marks what takes its paragraph or its row with it."""
-_FORMS: Final = tuple(f"pipeline.render.{name}" for name in ("html", "markdown", "pdf", "docx"))
+_FORMS: Final = tuple(
+    f"pipeline.render.{name}" for name in ("html", "markdown", "pdf", "docx", "portal")
+)
 """Modules of the forms of a report that speak every language."""
 _SAYING: Final = {"say": 0, "_said": 0, "say_many": 1, "forms": 0, "counted": 1}
 """Functions that say something, and which of their arguments is the text."""

@@ -104,6 +104,39 @@ def test_a_second_time_nothing_is_written_that_did_not_change(
     assert kept == {"diff-one-two.html", "diff-two-three.html", "engagement-four.html"}
 
 
+def test_a_page_looks_and_speaks_as_its_engagement_says(
+    portproof: Portproof, tmp_path: Path
+) -> None:
+    file = tmp_path / "engagement.yml"
+    file.write_text(
+        f"engagement: {PLAN.engagement}\n"
+        "branding: {client: Muster AG, consultant: Sample, language: de,"
+        " colours: {cover: '#5b2a86'}}\n"
+    )
+    plan = replace(PLAN, engagement_file=str(file))
+    with past(tmp_path) as store:
+        file_run(store, "one", [found("192.0.2.7:443")], plan=plan)
+        file_run(store, "two", [found("192.0.2.7:22")], day=7, plan=plan)
+    portproof("portal", "--workspace", tmp_path)
+    pages = site(tmp_path / "portal")
+    for name in ("index.html", "engagement-one.html"):
+        page = read_page(pages[name])
+        assert page.named("html")[0].attributes["lang"] == "de"
+        assert "--cover: #5b2a86" in pages[name]
+        assert "1 Port auf 1 Host ist bestätigt offen" in page.words
+        assert "Von Sample" in page.words
+    assert "Portscans für Muster AG" in read_page(pages["engagement-one.html"]).words
+    assert "2 Läufe" in read_page(pages["engagement-one.html"]).words
+    assert read_page(pages["diff-one-two.html"]).named("html")[0].attributes["lang"] == "en"
+    other = replace(plan, engagement="another", engagement_file="")
+    with past(tmp_path) as store:
+        file_run(store, "three", [found("192.0.2.7:443")], day=8, plan=other)
+    portproof("portal", "--workspace", tmp_path)
+    mixed = read_page(site(tmp_path / "portal")["index.html"])
+    assert mixed.named("html")[0].attributes["lang"] == "en"
+    assert [e.attributes["lang"] for e in mixed.having("lang")] == ["en", "en", "de"]
+
+
 def test_a_hostile_name_is_shown_and_names_no_file(
     portproof: Portproof, store: Store, tmp_path: Path
 ) -> None:

@@ -158,7 +158,8 @@ def test_every_fixed_text_of_the_other_forms_is_said_in_their_language() -> None
 @pytest.mark.parametrize(
     "path",
     sorted((folder("templates") / "report").rglob("*.j2"))
-    + sorted((folder("templates") / "print").glob("*.j2")),
+    + sorted((folder("templates") / "print").glob("*.j2"))
+    + sorted((folder("templates") / "portal").glob("*.j2")),
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_no_template_of_the_report_says_anything_by_itself(path: Path) -> None:

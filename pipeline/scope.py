@@ -193,10 +193,8 @@ class Scope:
 
     def without(self, addresses: Iterable[AddressSet]) -> Scope:
         """The same scope with more exclusions."""
-        excluded = self.excluded
-        for more in addresses:
-            excluded = excluded | more
-        return replace(self, excluded=excluded)
+        more = (range_ for some in addresses for range_ in some.ranges)
+        return replace(self, excluded=AddressSet.of((*self.excluded.ranges, *more)))
 
 
 def _on_record() -> NotAdmitted:

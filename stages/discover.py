@@ -15,10 +15,10 @@ from itertools import accumulate, pairwise
 
 from pipeline.addresses import AddressSet
 from pipeline.decide import udp_tasks
-from pipeline.decide.canaries import baseline, canaries_due, hosts_of
+from pipeline.decide.canaries import baseline, canaries_due
 from pipeline.decide.looks import looks
 from pipeline.decide.pace import SECONDS_PER_SLICE, sweep_rate_over
-from pipeline.decide.questions import ended, still_swept, sweep_rounds, with_purpose
+from pipeline.decide.questions import ended, hosts_of, still_swept, sweep_rounds, with_purpose
 from pipeline.decide.sampling import sample
 from pipeline.decide.standing import standings
 from pipeline.model import Evidence, Method, Protocol, Purpose, StageName, Task

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.grouping import exact_groups
 from pipeline.decide.memo import once
-from pipeline.decide.questions import rounds_unsound, unanswered, waited_for, with_purpose
+from pipeline.decide.questions import (
+    hosts_of,
+    rounds_unsound,
+    unanswered,
+    waited_for,
+    with_purpose,
+)
 from pipeline.decide.standing import (
     SEARCHES,
     Mood,
@@ -224,11 +230,3 @@ def held(evidence: Evidence, policy: Policy) -> AddressSet:
         | hosts_of(canaries_due(evidence, policy))
         | AddressSet.from_addresses(waited_for(standings(evidence), policy))
     )
-
-
-def hosts_of(tasks: Iterable[Task]) -> AddressSet:
-    """The addresses that some tasks ask."""
-    found = AddressSet()
-    for task in tasks:
-        found = found | task.targets.addresses
-    return found

@@ -18,7 +18,7 @@ from typing import Final
 
 from pipeline.addresses import Address, AddressSet, number_of
 from pipeline.decide import reasons
-from pipeline.decide.questions import asked, pretending_hosts, tasks_for, with_purpose
+from pipeline.decide.questions import asked, hosts_of, pretending_hosts, tasks_for, with_purpose
 from pipeline.decide.rescan import watch_times
 from pipeline.decide.standing import Standings, by_network, living, network_number
 from pipeline.model import (
@@ -109,9 +109,7 @@ def _sweeps(
     since: float,
 ) -> Iterator[Task]:
     """Further sweeps of these hosts, and fewer of those that live beside them."""
-    swept = AddressSet()
-    for record in with_purpose(evidence, Purpose.RESWEEP):
-        swept = swept | record.task.targets.addresses
+    swept = hosts_of(record.task for record in with_purpose(evidence, Purpose.RESWEEP))
     for addresses in by_network(sorted(alive, key=number_of)).values():
         unsteady = [a for a in addresses if a in hosts and a not in swept]
         beside = [a for a in addresses if a not in hosts and a not in swept]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
+from itertools import chain
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide import reasons, udp
@@ -101,11 +102,13 @@ def asked(
 
 def unanswered(evidence: Evidence, *purposes: Purpose) -> AddressSet:
     """Addresses of the tasks for these purposes that have not ended yet."""
-    found = AddressSet()
-    for record in with_purpose(evidence, *purposes):
-        if record.state not in _ENDED:
-            found = found | record.task.targets.addresses
-    return found
+    open_ = (r.task for r in with_purpose(evidence, *purposes) if r.state not in _ENDED)
+    return hosts_of(open_)
+
+
+def hosts_of(tasks: Iterable[Task]) -> AddressSet:
+    """The addresses that some tasks ask."""
+    return AddressSet.of(chain.from_iterable(task.targets.addresses.ranges for task in tasks))
 
 
 @once

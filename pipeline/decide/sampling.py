@@ -19,7 +19,7 @@ from pipeline.decide.completeness import (
     two_passes,
 )
 from pipeline.decide.negatives import Negatives
-from pipeline.decide.questions import tasks_for
+from pipeline.decide.questions import hosts_of, tasks_for
 from pipeline.decide.standing import SEARCHES, Standings, standings
 from pipeline.model import (
     Endpoint,
@@ -104,10 +104,7 @@ def passes(evidence: Evidence) -> Estimate | NoEstimate:
     there does not count.
     """
     known = standings(evidence)
-    swept = AddressSet()
-    for record in evidence.tasks:
-        if record.task.method is Method.MASSCAN_SYN:
-            swept = swept | record.task.targets.addresses
+    swept = hosts_of(r.task for r in evidence.tasks if r.task.method is Method.MASSCAN_SYN)
     first, second = set(), set()
     for endpoint, heard in evidence.observations.items():
         address = endpoint.address

@@ -22,7 +22,7 @@ from pipeline.addresses import Address, AddressSet
 from pipeline.budget import Demand, Lease, sending_time
 from pipeline.decide.fragile import is_fragile
 from pipeline.decide.permits import Permits
-from pipeline.errors import ToolError
+from pipeline.errors import NotAdmitted, ToolError
 from pipeline.evidence import keep
 from pipeline.files import make_private_folder, open_private
 from pipeline.model import (
@@ -166,6 +166,11 @@ class Executor:
                 stop=stop,
             )
             answer = await asyncio.to_thread(_read, command, task, folder, finished)
+        except NotAdmitted:
+            # Some of it was excluded while the files were laid out: the rest may be sent.
+            if task.targets.addresses & self.scope().admitted:
+                return await self.carry_out(task, lease, folder, stop=stop, on_progress=on_progress)
+            raise
         except BaseException:
             keep(folder, self.redactor, self.evidence)
             raise

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -322,17 +323,25 @@ def test_blackout_counts_even_if_the_file_has_mistakes_with_it(
     assert "the window has closed" in said.err
 
 
-@pytest.mark.parametrize("method", [Method.NMAP_CONNECT, Method.HANDSHAKE])
+@pytest.mark.parametrize(
+    ("method", "looks"),
+    [
+        (Method.NMAP_CONNECT, 0),
+        (Method.HANDSHAKE, 0),
+        pytest.param(Method.NMAP_CONNECT, 1, id="while its files are laid out"),
+    ],
+)
 def test_a_task_is_sent_without_what_was_excluded_after_it_had_been_planned(
-    tmp_path: Path, service: Service, method: Method
+    tmp_path: Path, service: Service, method: Method, looks: int
 ) -> None:
     with Service(service.address.rpartition(".")[0] + ".253", service.port) as other:
         path = engage(tmp_path / "w", [service.address, other.address], [service.port])
         plan = make_plan(load(path), None, now=time.time())
         out = AddressSet.parse([service.address])
+        scopes = chain(repeat(plan.scope, looks), repeat(plan.scope.without([out])))
         executor = Executor(
             policy=plan.policy,
-            scope=lambda: plan.scope.without([out]),
+            scope=lambda: next(scopes),
             programs=survey().programs,
             excluded=plan.excluded,
             seed=1,

@@ -17,7 +17,7 @@ from pipeline.render.language import Phrases, say
 from pipeline.render.pictures.svg import INKS, number, shown
 from pipeline.render.text import counted, duration, visible
 
-LEFT: Final = 160
+LEFT: Final = 176
 RIGHT: Final = 468
 WIDTH: Final = 480
 ROW: Final = 20

@@ -69,22 +69,22 @@ def _parts(
 
 
 def _alike(host: DifferingHost) -> frozenset[PortKey]:
-    """The open ports of which both sides say the same: nothing comes of them but work.
+    """The ports of which both sides say the same: nothing comes of them but work.
 
-    Without one of them, which shows that the host is there, and those that tell machines apart.
+    Without an open one, which shows that the host is there, and those that tell machines apart.
     """
     if len(host.before) != 1 or len(host.after) != 1:
         return frozenset()
     (then,), (now,) = host.before, host.after
     said = {(port.protocol, port.port): port for port in now.ports}
-    same = [
-        (port.protocol, port.port)
+    same = {
+        (port.protocol, port.port): port.state
         for port in then.ports
-        if port.state is PortState.OPEN
-        and said.get((port.protocol, port.port)) == port
+        if said.get((port.protocol, port.port)) == port
         and not (port.service and port.service.scripts)
-    ]
-    return frozenset(same[1:])
+    }
+    witness = next((key for key, state in same.items() if state is PortState.OPEN), None)
+    return frozenset(same.keys() - {witness})
 
 
 def _open(host: DifferingHost) -> Iterator[Endpoint]:

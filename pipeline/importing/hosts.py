@@ -54,6 +54,7 @@ class Hosts:
         self._interest = interest
         self._otherwise = sane(head.started) or otherwise
         self._scans: dict[Protocol, ScanInfo] = {scan.protocol: scan for scan in head.scans}
+        self._sizes = {protocol: len(scan.ports) for protocol, scan in self._scans.items()}
         self._asked = Places()
         self._versions = Places()
         self._named = Places()
@@ -193,7 +194,7 @@ class Hosts:
     def _missing(self, host: HostResult, counted: Mapping[Protocol, int]) -> None:
         """What was asked and is neither listed nor counted by name."""
         for protocol, scan in self._scans.items():
-            if counted.get(protocol, 0) == len(scan.ports):
+            if counted.get(protocol, 0) == self._sizes[protocol]:
                 continue
             known = PortSet.of(r.port for r in host.ports if r.protocol is protocol)
             for other, _, _, ports in _collapsed(host, self._scans):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import bench_xml
-from fixtures.bench_xml import FLOOR, OURS, READERS, Result, Row
+from fixtures.bench_xml import COMMAND, FLOOR, OURS, READERS, Result, Row
 from fixtures.benchmark.tables import BEGIN, END
 from fixtures.benchmark.xml import contestants
 from fixtures.benchmark.xml.making import LISTED, Made
@@ -60,7 +60,7 @@ def test_a_contestant_that_fails_is_not_measured(tmp_path: Path) -> None:
 def rows(ours: float, ndiff: float) -> list[Row]:
     seconds = {FLOOR: 1.0, "libnmap": 40.0, "python-nmap": 12.0}
     read = [(name, seconds.get(name, ours)) for name in READERS]
-    compared = [(OURS, 5.0), ("ndiff", ndiff), ("libnmap", 90.0)]
+    compared = [(OURS, 5.0), (COMMAND, 6.0), ("ndiff", ndiff), ("libnmap", 90.0)]
     return [
         Row(
             what=what,
@@ -83,11 +83,12 @@ def test_a_target_that_is_not_reached_is_told_as_plainly_as_one_that_is() -> Non
         "reading, times as fast as libnmap",
         "reading on one core, times as long as xmllint",
         "reading on two cores, times as long as xmllint",
-        "comparing, times as fast as ndiff",
+        "finding what differs, times as fast as ndiff",
+        "all of `portproof diff`, times as fast as ndiff",
     ]
     result = Result(conditions=(), rows=tuple(rows(6.0, 20.0)), targets=bad)
-    assert bench_xml.markdown(result).count("**no**") == 4
-    assert bench_xml.plain(result).count("NO\n") == 4
+    assert bench_xml.markdown(result).count("**no**") == 5
+    assert bench_xml.plain(result).count("NO\n") == 5
 
 
 def test_the_page_shows_what_the_generator_tells() -> None:

@@ -89,7 +89,7 @@ def diff(
 
 @contextmanager
 def _without_looking_for_cycles() -> Iterator[None]:
-    """A comparison is made of many values and no cycles; to look for some is a fifth of the time."""
+    """A comparison is made of many values and no cycles; looking for some takes a fifth of it."""
     gc.disable()
     try:
         yield

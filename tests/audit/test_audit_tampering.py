@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,33 @@ def test_evidence_that_went_on_record_is_not_missed_and_other_evidence_is(
     assert sealed() == set()
     second.unlink()
     assert sealed() == {f"tasks/{second.parent.name}"}
+
+
+def test_a_run_that_was_cut_off_has_lost_no_line_that_the_database_knows(
+    recorded: Recorded,
+) -> None:
+    """Before the first seal the database alone knows where the record stood."""
+    audit = recorded.known.audit
+    assert audit is not None
+    open_ = replace(audit, manifest_sha256="", printed=None)
+    recorded.known = replace(recorded.known, audit=open_)
+    (recorded.folder / SEAL).unlink()
+    (recorded.folder / "report.json").unlink()
+    last = len(lines(recorded))
+    cut = f"has {last - 1} lines, and the database knows {last}: lines were cut off"
+    assert cut not in {finding.what for finding in recorded.by_database().findings}
+    recorded.record.write_bytes(b"".join(lines(recorded)[:-1]))
+    assert cut in {finding.what for finding in recorded.by_database().findings}
+
+
+def test_a_task_of_which_the_database_says_something_else_is_found(recorded: Recorded) -> None:
+    first, *others = recorded.known.tasks
+    for changed in (
+        replace(first, evidence_sha256="ab" * 32),
+        replace(first, attempt=first.attempt + 1),
+        replace(first, number=999),
+    ):
+        recorded.known = replace(recorded.known, tasks=[changed, *others])
+        (found,) = recorded.by_database().findings
+        assert found.where == RECORD
+        assert f"task {changed.number}" in found.what

@@ -114,6 +114,10 @@ def test_a_line_that_was_added_and_follows_properly_is_found(recorded: Recorded)
     recorded.record.write_bytes(data + canonical(told) + b"\n")
     assert read_chain(recorded.record.read_bytes()).problems == ()
     assert found(recorded)
+    told_of = {finding.what for finding in recorded.by_database().findings}
+    for whose in ("the seal", "the manifest", "the database"):
+        known = f"came after {whose}, which knows {last.number} lines: it was added"
+        assert known in told_of
 
 
 def forge(recorded: Recorded, change: Callable[[dict[str, Any]], None]) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.addresses import Address
@@ -186,18 +186,11 @@ class Ledger:
         count, its silence does not. Returns False, and files nothing, when this is not the current
         attempt of a running task.
         """
-        table = schema.tasks
         state = TaskState.FAILED if failed else TaskState.SETTLED
         observations, holes = tuple(observations), tuple(holes)
         with self._store.transaction() as connection:
             done = connection.execute(
-                update(table)
-                .where(
-                    table.c.number == number,
-                    table.c.attempt == attempt,
-                    table.c.state == TaskState.RUNNING.value,
-                )
-                .values(
+                _current(number, attempt).values(
                     state=state.value,
                     ended=now,
                     outcome=self._redactor.text(outcome),
@@ -218,13 +211,7 @@ class Ledger:
         table = schema.tasks
         with self._store.transaction() as connection:
             done = connection.execute(
-                update(table)
-                .where(
-                    table.c.number == number,
-                    table.c.attempt == attempt,
-                    table.c.state == TaskState.RUNNING.value,
-                )
-                .values(
+                _current(number, attempt).values(
                     state=TaskState.PLANNED.value,
                     outcome=self._redactor.text(why),
                     not_before=not_before,
@@ -235,16 +222,9 @@ class Ledger:
 
     def release(self, number: int, attempt: int, *, why: str) -> bool:
         """A task was cut off through no fault of its own: it waits to be asked again."""
-        table = schema.tasks
         with self._store.transaction() as connection:
             done = connection.execute(
-                update(table)
-                .where(
-                    table.c.number == number,
-                    table.c.attempt == attempt,
-                    table.c.state == TaskState.RUNNING.value,
-                )
-                .values(state=TaskState.PLANNED.value, outcome=why)
+                _current(number, attempt).values(state=TaskState.PLANNED.value, outcome=why)
             )
         return self._let_go(done.rowcount, number, attempt, why)
 
@@ -444,6 +424,16 @@ class Ledger:
             evidence=found.evidence,
             evidence_sha256=found.evidence_sha256,
         )
+
+
+def _current(number: int, attempt: int) -> Update:
+    """The fence: changes a task that runs, if this is the attempt at it that does."""
+    table = schema.tasks
+    return update(table).where(
+        table.c.number == number,
+        table.c.attempt == attempt,
+        table.c.state == TaskState.RUNNING.value,
+    )
 
 
 def _task_row(task: Task) -> dict[str, Any]:

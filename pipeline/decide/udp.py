@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pipeline.decide import reasons
-from pipeline.decide.verdict import HostFacts
+from pipeline.decide.verdict import HostFacts, in_time
 from pipeline.model import (
     Aftermath,
     Endpoint,
@@ -71,7 +71,7 @@ class _Hearing:
 
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> _Hearing:
-        ordered = sorted(observations, key=_order)
+        ordered = sorted(observations, key=in_time)
         silence_first = sorted(ordered, key=lambda o: o.state in _ANSWERS)
         return cls(tuple(ordered), {o.method: o for o in silence_first})
 
@@ -96,20 +96,6 @@ class _Hearing:
 
 def _is_answer(observation: Observation) -> bool:
     return observation.method is Method.DATAGRAM and observation.aftermath is Aftermath.DATA
-
-
-def _order(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
-    # A total order over what a verdict can depend on, so that ties in time cannot change it.
-    words = (
-        observation.method.value,
-        observation.purpose.value,
-        observation.state.value,
-        observation.reason,
-        observation.aftermath.value if observation.aftermath else "",
-        observation.banner,
-        repr(observation.service),
-    )
-    return observation.time, observation.round, words
 
 
 def decide(

@@ -142,7 +142,7 @@ class _Hearing:
 
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> _Hearing:
-        ordered = sorted(observations, key=_order)
+        ordered = sorted(observations, key=in_time)
         silence_first = sorted(ordered, key=lambda o: o.state in _ANSWERS)
         return cls(tuple(ordered), {o.method: o for o in silence_first})
 
@@ -193,8 +193,8 @@ class _Hearing:
         return bool(opened & refused)
 
 
-def _order(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
-    # A total order over what a verdict can depend on, so that ties in time cannot change it.
+def in_time(observation: Observation) -> tuple[float, int, tuple[str, ...]]:
+    """Sort key: a total order over what a verdict can depend on, so that ties do not change it."""
     words = (
         observation.method.value,
         observation.purpose.value,

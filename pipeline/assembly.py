@@ -14,8 +14,9 @@ from pipeline.decide.baseline import acted_on
 from pipeline.decide.compare import Side
 from pipeline.decide.coverage import Coverage
 from pipeline.decide.deviations import deviations
-from pipeline.decide.facts import Doubt, Neighbourhoods, neighbourhoods
+from pipeline.decide.facts import Doubt, Neighbourhoods
 from pipeline.decide.history import OPEN, first_open, until
+from pipeline.decide.neighbourhoods import neighbourhoods
 from pipeline.decide.pace import Ceilings
 from pipeline.decide.questions import by_protocol
 from pipeline.decide.refusals import contradicting

@@ -15,8 +15,8 @@ from pipeline.decide.facts import (
     NetworkRecord,
     Suspicion,
     Turn,
-    neighbourhoods,
 )
+from pipeline.decide.neighbourhoods import neighbourhoods
 from pipeline.decide.standing import Mood
 from pipeline.model import (
     Aftermath,

@@ -15,7 +15,6 @@ from typing import Final
 
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.standing import (
-    Episode,
     Mood,
     Standing,
 )
@@ -106,7 +105,7 @@ class HostRecord:
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Why it cannot be believed without reserve, in the order of :class:`Doubt`."""
-        found = {_DOUBT_OF[e.mood] for e in self.standing.episodes if not just_closed(e)}
+        found = {_DOUBT_OF[e.mood] for e in self.standing.episodes}
         if self.wavering >= _MANY_WAVER and Doubt.DECEIVED_US not in found:
             found.add(Doubt.CHANGED_TOGETHER)
         if self.controls.answers_for_everything or self.standing.pretends:
@@ -119,11 +118,6 @@ class HostRecord:
     def at_once(self) -> bool:
         """True when all its open ports answered the sweep within :data:`AT_ONCE`."""
         return self.answered_within is not None and self.answered_within <= AT_ONCE
-
-
-def just_closed(episode: Episode) -> bool:
-    """True where refusals that never stopped may be no block."""
-    return episode.is_void and episode.mood is Mood.REFUSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

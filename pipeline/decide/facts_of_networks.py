@@ -16,7 +16,6 @@ from pipeline.decide.facts import (
     Search,
     Suspicion,
     Turn,
-    just_closed,
 )
 from pipeline.decide.facts_of_hosts import within
 from pipeline.decide.standing import (
@@ -110,7 +109,6 @@ def _turns(
         (record.address, episode, noticed)
         for record in records
         for episode, noticed in _noticed(record.standing)
-        if not just_closed(episode)
     ]
     for some in sorted(_together(turned), key=lambda some: some[0][2]):
         yield _turn(some, network, tasks)

@@ -11,24 +11,20 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
-from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from pipeline.addresses import Address
 from pipeline.audit import telling
 from pipeline.audit.trail import TASK_ENDED, TASK_STARTED, Trail
 from pipeline.model import (
-    Aftermath,
     Batch,
     Endpoint,
     Evidence,
     Hole,
     Method,
     Observation,
-    PortState,
     Protocol,
     Purpose,
     Refusals,
@@ -48,8 +44,14 @@ from pipeline.store.records import (
     addresses_from_text,
     addresses_to_text,
     ports_from_text,
-    service_from_text,
-    service_to_text,
+)
+from pipeline.store.rows import (
+    endpoint_at,
+    hole_of,
+    observation_of,
+    observation_row,
+    refusals_of,
+    task_row,
 )
 from pipeline.store.runs import Store
 
@@ -115,7 +117,7 @@ class Ledger:
 
     def file(self, tasks: Iterable[Task]) -> None:
         """File planned tasks; a question that is filed already is not filed again."""
-        rows = [{"run": self._run, **_task_row(task)} for task in tasks]
+        rows = [{"run": self._run, **task_row(task)} for task in tasks]
         if not rows:
             return
         with self._store.transaction() as connection:
@@ -285,7 +287,7 @@ class Ledger:
         query = select(schema.holes).join(schema.tasks, join)
         with self._store.reading() as connection:
             found = connection.execute(query.where(schema.tasks.c.run == self._run))
-            return tuple((line.task, _hole(line)) for line in found)
+            return tuple((line.task, hole_of(line)) for line in found)
 
     def refusals(self) -> tuple[tuple[int, Refusals], ...]:
         """The ports that refused when the tasks of the run looked for open ones."""
@@ -293,7 +295,7 @@ class Ledger:
         query = select(schema.refusals).join(schema.tasks, join)
         with self._store.reading() as connection:
             found = connection.execute(query.where(schema.tasks.c.run == self._run))
-            return tuple((line.task, _refusals(line)) for line in found)
+            return tuple((line.task, refusals_of(line)) for line in found)
 
     def evidence(self, batch: Batch) -> Evidence:
         """Everything that is known about one batch."""
@@ -331,8 +333,10 @@ class Ledger:
             ):
                 heard = seen[found.address, found.protocol, found.port]
                 # All that was heard of an endpoint shares it: that is a fifth of the memory.
-                endpoint = heard[0].endpoint if heard else _endpoint(found, address(found.address))
-                heard.append(_observation(found, by_number[found.task], endpoint))
+                endpoint = (
+                    heard[0].endpoint if heard else endpoint_at(found, address(found.address))
+                )
+                heard.append(observation_of(found, by_number[found.task], endpoint))
             holes, refusals = (
                 connection.execute(
                     select(table)
@@ -347,8 +351,8 @@ class Ledger:
             batch=about,
             tasks=tasks,
             observations={heard[0].endpoint: tuple(heard) for heard in ordered},
-            holes=tuple((line.task, _hole(line)) for line in holes),
-            refusals=tuple((line.task, _refusals(line)) for line in refusals),
+            holes=tuple((line.task, hole_of(line)) for line in holes),
+            refusals=tuple((line.task, refusals_of(line)) for line in refusals),
         )
 
     def _replace_answers(
@@ -362,7 +366,7 @@ class Ledger:
         for table in (schema.observations, schema.holes, schema.refusals):
             connection.execute(delete(table).where(table.c.task == number))
         rows = [
-            _observation_row(self._redactor.observation(observation), number)
+            observation_row(self._redactor.observation(observation), number)
             for observation in observations
         ]
         if rows:
@@ -434,79 +438,3 @@ def _current(number: int, attempt: int) -> Update:
         table.c.attempt == attempt,
         table.c.state == TaskState.RUNNING.value,
     )
-
-
-def _task_row(task: Task) -> dict[str, Any]:
-    return {
-        "batch": task.batch,
-        "key": task.key,
-        "stage": task.stage.value,
-        "method": task.method.value,
-        "purpose": task.purpose.value,
-        "targets": addresses_to_text(task.targets.addresses),
-        "protocol": task.protocol.value,
-        "ports": str(task.ports),
-        "vantage": task.vantage,
-        "round": task.round,
-        "not_before": task.not_before,
-        "pace": task.pace,
-        "state": TaskState.PLANNED.value,
-        "attempt": 0,
-        "failures": 0,
-        "outcome": "",
-        "argv": "[]",
-        "evidence": "",
-        "evidence_sha256": "",
-    }
-
-
-def _observation_row(observation: Observation, task: int) -> dict[str, Any]:
-    return {
-        "task": task,
-        "address": address_to_bytes(observation.endpoint.address),
-        "protocol": observation.endpoint.protocol.value,
-        "port": observation.endpoint.port,
-        "state": observation.state.value,
-        "reason": observation.reason,
-        "time": observation.time,
-        "ttl": observation.ttl,
-        "source_port": observation.source_port,
-        "aftermath": None if observation.aftermath is None else observation.aftermath.value,
-        "banner": observation.banner,
-        "service": service_to_text(observation.service),
-    }
-
-
-def _endpoint(found: Any, address: Address) -> Endpoint:
-    return Endpoint(address, Protocol(found.protocol), found.port)
-
-
-def _observation(found: Any, task: Task, endpoint: Endpoint) -> Observation:
-    return Observation(
-        endpoint=endpoint,
-        method=task.method,
-        purpose=task.purpose,
-        state=PortState(found.state),
-        reason=intern(found.reason),
-        time=found.time,
-        round=task.round,
-        ttl=found.ttl,
-        source_port=found.source_port,
-        aftermath=None if found.aftermath is None else Aftermath(found.aftermath),
-        banner=found.banner,
-        service=service_from_text(found.service),
-        task=found.task,
-        number=found.number,
-    )
-
-
-def _hole(found: Any) -> Hole:
-    return Hole(
-        address=address_from_bytes(found.address),
-        ports=None if found.ports is None else PortSet.parse(found.ports),
-        reason=found.reason,
-    )
-
-
-def _refusals(found: Any) -> Refusals:
-    return Refusals(address=address_from_bytes(found.address), ports=PortSet.parse(found.ports))

@@ -39,6 +39,7 @@ _ASKING: Final = SEARCHES | {
 
 
 def host_records(evidence: Evidence, known: Standings) -> Iterator[HostRecord]:
+    """Everybody who answered, in numeric order."""
     heard: dict[Address, list[Observation]] = defaultdict(list)
     for endpoint, observations in evidence.observations.items():
         heard[endpoint.address].extend(observations)
@@ -154,5 +155,6 @@ def _asked(evidence: Evidence, addresses: Sequence[Address]) -> dict[Address, Po
 def within(
     targets: AddressSet, addresses: Sequence[Address], numbers: Sequence[int]
 ) -> Iterator[Address]:
+    """Those of the addresses that are targets; ``numbers`` are theirs, in order."""
     for first, last in targets.ranges:
         yield from addresses[bisect_left(numbers, first) : bisect_right(numbers, last)]

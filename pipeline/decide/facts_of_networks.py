@@ -45,6 +45,7 @@ _MISSED_MORE_THAN_ELSEWHERE: Final = 3.0
 def network_records(
     evidence: Evidence, known: Standings, hosts: Sequence[HostRecord]
 ) -> list[NetworkRecord]:
+    """The networks around these hosts, in numeric order."""
     records = {record.address: record for record in hosts}
     found = _found_by(evidence, known, records)
     tasks = _tasks_by_network(evidence, records)

@@ -18,6 +18,7 @@ from pipeline.render.completeness import completeness_told
 from pipeline.render.coverage import uncovered
 from pipeline.render.document import Conduct, RunDocument
 from pipeline.render.language import Phrases, figure, say
+from pipeline.render.recorded import recorded
 from pipeline.render.text import counted, listed, minute, visible
 from pipeline.render.words import OPEN_VERDICTS
 
@@ -305,7 +306,7 @@ def _logging(document: RunDocument) -> Check:
         fact = "The record has {lines}; its SHA-256 is {digest}, and its seal was to be signed."
     else:
         fact = "The record has {lines}; its SHA-256 is {digest}; nobody signs its seal."
-    told = {"lines": counted(head.lines, "line"), "digest": head.sha256}
+    told = {"lines": counted(head.lines, "line"), "digest": recorded(head.sha256)}
     return _check(item, True, say(fact, **told))
 
 

@@ -68,12 +68,12 @@ def _outline(document: RunDocument) -> Outline:
             say(
                 "Port scan of {client}: {engagement}",
                 client=document.client,
-                engagement=document.engagement,
+                engagement=recorded(document.engagement),
             ),
             2 * SHORT,
         ),
         client=visible(document.client, SHORT),
-        engagement=visible(document.engagement, SHORT),
+        engagement=visible(recorded(document.engagement), SHORT),
         run=visible(document.run, SHORT),
         began=f"{minute(document.started)} UTC",
         portproof=visible(document.portproof_version, SHORT),
@@ -145,11 +145,14 @@ def _cover(document: RunDocument) -> Iterator[tuple[str, str]]:
         yield say("Risk policy"), recorded(document.risk_policy)
     for file in document.imported:
         problem = f": {recorded(file.problem)}" if file.problem else ""
-        yield say("Imported from"), f"{file.name} ({file.format}, SHA-256 {file.sha256}){problem}"
+        yield (
+            say("Imported from"),
+            f"{file.name} ({file.format}, SHA-256 {recorded(file.sha256)}){problem}",
+        )
     if document.audit is not None:
         signed = say(", signed") if document.audit.signed else ""
         lines = counted(document.audit.lines, "line")
-        yield say("Record"), f"{lines}, SHA-256 {document.audit.sha256}{signed}"
+        yield say("Record"), f"{lines}, SHA-256 {recorded(document.audit.sha256)}{signed}"
 
 
 def _sentences(summary: Summary) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pipeline.anonymising.harmless import _SENTENCES
 from pipeline.engagement.policies import our_policy
 from pipeline.render.branding import Branding
 from pipeline.render.catalogue import CatalogueError, read_catalogue
-from pipeline.render.document import RunDocument
+from pipeline.render.document import AuditHead, RunDocument
 from pipeline.render.html import render_html
 from pipeline.render.language import (
     RULES,
@@ -263,6 +263,15 @@ def test_what_a_run_recorded_is_said_in_german(said: str, german: str | None) ->
 
 
 # --- German ---------------------------------------------------------------------------------------
+
+
+def test_what_an_anonymised_copy_leaves_out_is_said_in_german() -> None:
+    head = AuditHead(lines=3, sha256="left out", signed=False)
+    document = replace(documents.small(), engagement="engagement-1, anonymised", audit=head)
+    words = read_page(render_html(german(document))).words
+    assert "SHA-256 ausgelassen" in words
+    assert "engagement-1, anonymisiert" in words
+    assert "left out" not in words + render_markdown(german(document))
 
 
 def test_a_german_page_says_so_and_has_its_numbers_and_days() -> None:

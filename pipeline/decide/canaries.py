@@ -148,21 +148,23 @@ def _due(known: Standings, address: Address, searched: float, policy: Policy) ->
     return 0.0 if searched and (last is None or last.time < searched) else None
 
 
+_TRYING: Final = frozenset({Purpose.SWEEP, Purpose.SECOND_LOOK})
+"""What is asked for of so many ports that a network may turn against us for it."""
+
+
 def _searched(evidence: Evidence) -> dict[Address, float]:
     """When each living host was last asked in a way that could have turned it against us.
 
-    That is a sweep, and whatever a network is asked that turned before. Ordinary networks are asked
-    more gently after the sweep than in it: they need a canary only where a host has fallen silent.
+    That is a sweep; a second look, which comes to one network at a time where the sweep spread over
+    all, so that a limit of the network may only notice it then; and whatever a network is asked
+    that turned before. For the rest a canary is only needed where a host has fallen silent.
     """
     found: dict[Address, float] = {}
-    known = standings(evidence)
-    alive = living(evidence, known)
-    turned = frozenset(address for address in alive if address in known.shy)
+    alive = living(evidence, standings(evidence))
     for record in with_purpose(evidence, *SEARCHES, Purpose.NAMED):
-        # Second looks at ordinary networks have a pace, too, and it is half that of the sweep.
-        those = alive if record.task.purpose is Purpose.SWEEP else turned
-        for address in _inside(those, record):
-            found[address] = max(found.get(address, 0.0), record.ended or 0.0)
+        if record.task.purpose in _TRYING or record.task.pace:
+            for address in _inside(alive, record):
+                found[address] = max(found.get(address, 0.0), record.ended or 0.0)
     for address, time in _fell_silent(evidence).items():
         found[address] = max(found.get(address, 0.0), time)
     return found

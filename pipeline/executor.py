@@ -144,7 +144,10 @@ class Executor:
         What the scope excludes by now is left out, and a hole in the answer.
         """
         scripts = task.method is Method.NMAP_VERSION and bool(self.policy.scripts)
-        self.permits().require(task, rate=lease.rate, scripts=scripts)
+        may = self.policy.ceilings
+        self.permits().require(
+            task, rate=may.rate, rate_per_host=may.rate_per_host, scripts=scripts
+        )
         out = task.targets.addresses - self.scope().admitted
         if out and out != task.targets.addresses:
             rest = replace(task, targets=task.targets.only(task.targets.addresses - out))

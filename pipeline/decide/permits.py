@@ -67,19 +67,23 @@ class Permits:
         """The ports of a protocol that may be asked; ``None`` for all of them."""
         return self.tcp if protocol is Protocol.TCP else self.udp
 
-    def require(self, task: Task, *, rate: float, scripts: bool) -> None:
-        """Raise :class:`NotAuthorised` unless a task may be sent at this rate.
+    def require(self, task: Task, *, rate: float, rate_per_host: float, scripts: bool) -> None:
+        """Raise :class:`NotAuthorised` unless a task of a run with these ceilings may be sent.
 
-        ``scripts``: nmap runs scripts with it. Targets are for the scope to judge.
+        The rates are what all tasks of the run together may send: one that stays below a bound
+        keeps it only if those beside it do. ``scripts``: nmap runs scripts with it. Targets are
+        for the scope to judge.
         """
-        problem = next(self._breaches(task, rate, scripts), None)
+        problem = next(self._breaches(task, rate, rate_per_host, scripts), None)
         if problem is not None:
             raise NotAuthorised(
                 f"the authorisation does not permit {problem}: it was not sent",
                 hint="correct authorisation.permits if the signed document says otherwise",
             )
 
-    def _breaches(self, task: Task, rate: float, scripts: bool) -> Iterator[str]:
+    def _breaches(
+        self, task: Task, rate: float, rate_per_host: float, scripts: bool
+    ) -> Iterator[str]:
         technique = TECHNIQUES.get(task.method)
         if technique is None or not self.allow(technique):
             yield f"{technique or task.method} ({task.method})"
@@ -89,7 +93,9 @@ class Permits:
         if permitted is not None and (beyond := task.ports - permitted):
             yield f"{task.protocol.upper()} ports {beyond}"
         if self.rate is not None and rate > self.rate:
-            yield f"{rate:g} packets per second"
+            yield f"{rate:g} packets per second, which this run may send"
+        if self.rate_per_host is not None and rate_per_host > self.rate_per_host:
+            yield f"{rate_per_host:g} packets per second to a host, which this run may send"
 
     def narrowed(self, other: Permits) -> Permits:
         """What both permit."""

@@ -30,6 +30,7 @@ permits = st.builds(
     tcp=ports,
     udp=ports,
     rate=st.none() | st.integers(1, 9),
+    rate_per_host=st.none() | st.integers(1, 9),
 )
 tasks = st.builds(
     lambda method, protocol, some: replace(TASK, method=method, protocol=protocol, ports=some),
@@ -39,17 +40,19 @@ tasks = st.builds(
 )
 
 
-def _allowed(bounds: Permits, task: Task, rate: float, *, scripts: bool = False) -> bool:
+def _allowed(
+    bounds: Permits, task: Task, rate: float, *, per_host: float = 1, scripts: bool = False
+) -> bool:
     try:
-        bounds.require(task, rate=rate, scripts=scripts)
+        bounds.require(task, rate=rate, rate_per_host=per_host, scripts=scripts)
     except NotAuthorised:
         return False
     return True
 
 
-@given(permits, tasks, st.integers(1, 9), st.booleans())
-def test_a_task_is_sent_only_with_its_method_its_ports_and_its_rate_permitted(
-    bounds: Permits, task: Task, rate: int, scripts: bool
+@given(permits, tasks, st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_a_task_is_sent_only_with_its_method_its_ports_and_the_rates_of_its_run_permitted(
+    bounds: Permits, task: Task, rate: int, per_host: int, scripts: bool
 ) -> None:
     known = bounds.ports(task.protocol)
     inside = (
@@ -57,17 +60,18 @@ def test_a_task_is_sent_only_with_its_method_its_ports_and_its_rate_permitted(
         and (not scripts or bounds.allow(Technique.SCRIPTS))
         and (known is None or not task.ports - known)
         and (bounds.rate is None or rate <= bounds.rate)
+        and (bounds.rate_per_host is None or per_host <= bounds.rate_per_host)
     )
-    assert _allowed(bounds, task, rate, scripts=scripts) == inside
+    assert _allowed(bounds, task, rate, per_host=per_host, scripts=scripts) == inside
 
 
-@given(permits, permits, tasks, st.integers(1, 9))
+@given(permits, permits, tasks, st.integers(1, 9), st.integers(1, 9))
 def test_two_bounds_permit_what_each_of_them_permits_in_whatever_order(
-    one: Permits, other: Permits, task: Task, rate: int
+    one: Permits, other: Permits, task: Task, rate: int, per_host: int
 ) -> None:
     assert one.narrowed(other) == other.narrowed(one)
-    both = _allowed(one, task, rate) and _allowed(other, task, rate)
-    assert _allowed(one.narrowed(other), task, rate) == both
+    both = all(_allowed(bounds, task, rate, per_host=per_host) for bounds in (one, other))
+    assert _allowed(one.narrowed(other), task, rate, per_host=per_host) == both
 
 
 @pytest.mark.parametrize("method", [m for m in Method if m is not Method.IMPORTED])

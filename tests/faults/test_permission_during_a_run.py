@@ -48,3 +48,21 @@ def test_what_is_taken_back_from_the_permission_during_a_run_is_not_used_any_mor
     said = portproof("run", path)
     assert service.visitors == 0
     assert "the authorisation does not permit connect (nmap-connect)" in said.err
+
+
+def test_a_run_stops_asking_when_its_rates_exceed_what_is_permitted_by_now(
+    portproof: Portproof, tmp_path: Path, service: Service, fake: Fake
+) -> None:
+    path = engage(tmp_path / "w", [service.address], [service.port])
+    lines = "  permits: {rate_per_host: 5000}\nscope:"
+    path.write_text(path.read_text().replace("scope:", lines, 1))
+    fake(
+        "nmap",
+        f"path = Path({str(path)!r})\n"
+        'if method() == "nmap-syn" and not sweeps():\n'
+        "    path.write_text(path.read_text().replace('rate_per_host: 5000', 'rate_per_host: 7'))\n"
+        "real()\n",
+    )
+    said = portproof("run", path)
+    assert service.visitors == 0
+    assert "packets per second to a host, which this run may send" in said.err

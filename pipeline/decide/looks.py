@@ -10,7 +10,6 @@ Networks that turned against us are looked at in small pieces at a gentle pace, 
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -53,8 +52,6 @@ GENTLE_SECONDS: Final = 12.0
 """How long one piece of a gentle look takes, and so how much one block can spoil."""
 _EXPECTED_MISSES: Final = 0.005
 _HEAVY_LOSS: Final = 0.03
-_MISSED_BY_ENOUGH: Final = 0.01
-_MOST_ASKS: Final = 4
 
 
 def looks(
@@ -128,15 +125,6 @@ class _History:
         if standing.answered_before:
             return not standing.pretends
         return 2 * len(self.silent(address)) < len(self.evidence.batch.ports)
-
-    def asks_needed(self) -> int:
-        """How often a silent port must be asked before fewer than one in a hundred is missed."""
-        loss = self.searches.loss()
-        return (
-            1
-            if loss <= _MISSED_BY_ENOUGH
-            else min(_MOST_ASKS, math.ceil(math.log(_MISSED_BY_ENOUGH) / math.log(loss)))
-        )
 
 
 def _when(observation: Observation) -> tuple[int, int]:
@@ -253,7 +241,7 @@ def _gentle(
     evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
 ) -> Iterator[Task]:
     """The next piece of a network, the ports that trip wires are tied to not at all."""
-    enough = history.asks_needed()
+    enough = history.searches.asks_needed()
     asked = _asked_soundly(evidence, history.known, addresses, enough)
     turned_away = any(
         episode.mood is Mood.REFUSING

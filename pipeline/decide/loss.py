@@ -16,6 +16,8 @@ from pipeline.model import Evidence, Method, Observation, PortState, Purpose
 _ENOUGH: Final = 20
 """Open endpoints from which on the share that a sweep missed is worth a figure."""
 _OUTLIERS: Final = 5
+_MISSED_BY_ENOUGH: Final = 0.01
+_MOST_ASKS: Final = 4
 _LAST_OF_FIRST_SWEEP: Final = 1
 """A sweep is made in two rounds, 0 and 1; what comes later is another sweep."""
 
@@ -65,6 +67,19 @@ class Searches:
     def loss_each_way(self) -> float:
         """The share of single packets that are lost, had the first sweep asked each port once."""
         return 1.0 - math.sqrt(1.0 - self.loss(by_first=True))
+
+    def asks_needed(self) -> int:
+        """How often a silent port must be asked before fewer than one in a hundred is missed.
+
+        Each ask is one probe, so it fails as often as the first sweep did, and not as seldom as all
+        sweeps together.
+        """
+        loss = self.loss(by_first=True)
+        if loss <= _MISSED_BY_ENOUGH:
+            return 1
+        if loss >= 1.0:
+            return _MOST_ASKS
+        return min(_MOST_ASKS, math.ceil(math.log(_MISSED_BY_ENOUGH) / math.log(loss)))
 
 
 def _swept(purpose: Purpose, round_: int, *, by_first: bool) -> bool:

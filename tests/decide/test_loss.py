@@ -46,6 +46,14 @@ def test_another_sweep_mends_what_is_missed_but_not_what_was_lost() -> None:
     assert heard.loss(by_first=True) == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize(("lost", "asks"), [(0, 1), (1, 2), (4, 2), (8, 3), (16, 4), (40, 4)])
+def test_a_single_ask_is_lost_as_often_as_the_first_sweep_whatever_another_one_mended(
+    lost: int, asks: int
+) -> None:
+    known = of([o for n in range(40) for o in found(2, n, SWEPT if n >= lost else SWEPT_AGAIN)])
+    assert searches(known, standings(known)).asks_needed() == asks
+
+
 def test_few_endpoints_tell_nothing() -> None:
     known = of([o for n in range(19) for o in found(2, n, LOOKED)])
     assert searches(known, standings(known)).loss() == 0.0

@@ -43,13 +43,13 @@ IN_A_CONTAINER = """\
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root
-mkdir /mnt/root/workspace
-mount --bind "$WORKSPACE" /mnt/root/workspace
-for each in dev proc sys run; do mount --rbind /$each /mnt/root/$each; done
-mount -o remount,ro /mnt/root
-exec chroot /mnt/root setpriv --bounding-set=-all,+net_raw --no-new-privs \
+mkdir /mnt/upper /mnt/work /mnt/tree
+mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/tree
+mkdir /mnt/tree/workspace
+mount --bind "$WORKSPACE" /mnt/tree/workspace
+for each in dev proc sys run; do mount --rbind /$each /mnt/tree/$each; done
+mount -o remount,ro /mnt/tree
+exec chroot /mnt/tree setpriv --bounding-set=-all,+net_raw --no-new-privs \
   env --ignore-environment PATH="$COMMAND:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
 """
 INSIDE = """\

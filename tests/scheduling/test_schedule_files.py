@@ -109,7 +109,7 @@ def test_homes_are_readable_where_the_interpreter_lies_in_one() -> None:
         return next(line for line in lines if line.startswith("ProtectHome="))
 
     assert homes(job()) == "ProtectHome=yes"
-    assert homes(job(beside=(Path("/root/.pyenv/bin/python3"),))) == "ProtectHome=read-only"
+    assert homes(job(beside=(Path("/home/user/.pyenv/bin/python3"),))) == "ProtectHome=read-only"
 
 
 def test_a_unit_takes_no_part_of_a_name_for_a_specifier_or_a_variable() -> None:

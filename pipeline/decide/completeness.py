@@ -258,7 +258,11 @@ def _beta_fraction(x: float, a: float, b: float) -> float:
 
 
 def _interval(first: int, second: int, both: int, tail: float) -> tuple[int, int]:
-    """The least and the largest number of endpoints that the overlap does not speak against."""
+    """The least and the largest number of endpoints that the overlap does not speak against.
+
+    Numbers whose tail is ``tail`` but for rounding are within.
+    """
+    tail *= 1.0 - _ROUNDING
     found = first + second - both
 
     def at_most(total: int) -> float:

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.decide.completeness import (
@@ -213,6 +213,7 @@ def test_the_interval_covers_the_truth_at_least_as_often_as_it_says(
 
 
 @given(st.integers(LEAST_OVERLAP, 80), st.integers(0, 40), st.integers(0, 40))
+@example(both=39, more=0, other=0)
 def test_the_ends_of_the_interval_are_where_the_exact_tails_say(
     both: int, more: int, other: int
 ) -> None:
@@ -224,10 +225,18 @@ def test_the_ends_of_the_interval_are_where_the_exact_tails_say(
         overlaps = range(both, min(first, second) + 1) if upwards else range(least, both + 1)
         return float(sum(overlap_chance(total, first, second, k) for k in overlaps))
 
-    assert tail(found.high, upwards=True) > 0.025 >= tail(found.high + 1, upwards=True)
-    assert tail(found.low, upwards=False) > 0.025
+    nearly, exactly = 0.025 * (1.0 - 1e-8), 0.025
+    assert tail(found.high, upwards=True) > nearly
+    assert tail(found.high + 1, upwards=True) <= exactly
+    assert tail(found.low, upwards=False) > nearly
     if found.low > found.found:
-        assert tail(found.low - 1, upwards=False) <= 0.025
+        assert tail(found.low - 1, upwards=False) <= exactly
+
+
+def test_a_tail_that_is_exactly_the_level_is_within_the_interval() -> None:
+    """39 endpoints found by both passes, one more there: missed together once in 40 times."""
+    assert overlap_chance(40, 39, 39, 39) == Fraction(1, 40)
+    assert estimate(39, 39, 39).high == 40
 
 
 @given(st.integers(LEAST_OVERLAP, 400), st.integers(0, 200), st.integers(0, 200))

@@ -8,14 +8,17 @@ would keep them from coming back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from pipeline.decide import udp_tasks
 from pipeline.decide.canaries import held
+from pipeline.decide.loss import searches
 from pipeline.decide.questions import (
     asked,
     ended,
+    facts_by_host,
     named,
     phantoms,
     pretending_hosts,
@@ -23,7 +26,9 @@ from pipeline.decide.questions import (
     tasks_for,
     with_purpose,
 )
+from pipeline.decide.refusals import believed_refusals
 from pipeline.decide.standing import Standings, standings
+from pipeline.decide.verdict import HostFacts
 from pipeline.model import Endpoint, Evidence, Method, Protocol, Purpose, StageName, Task
 from pipeline.plan import Policy
 
@@ -61,6 +66,7 @@ class _Corroboration:
             self.evidence, first, Purpose.CONTROL
         ):
             return
+        yield from self._of_unknown_distance(controls)
         pretending = pretending_hosts(self.evidence, self.known)
         suspicious = {endpoint for endpoint in controls if endpoint.address in pretending}
         yield from self._missing(suspicious, Method.HANDSHAKE, Purpose.CONTROL)
@@ -74,6 +80,39 @@ class _Corroboration:
             named_now = with_purpose(self.evidence, Purpose.NAMED)
             if missing or not ended(record for record in named_now if record.task.round == 1):
                 return
+
+    def _of_unknown_distance(self, controls: Set[Endpoint]) -> Iterator[Task]:
+        """Control ports once more, of hosts that refuse but whose refusals all went lost.
+
+        Only an answer to a bare SYN tells how far away the host is, and so whether something on the
+        path answers in its place. Where little is lost, once is enough.
+        """
+        first = self.policy.methods[0]
+        if first is not Method.NMAP_SYN:
+            return
+        asked_before = Counter(
+            address
+            for record in with_purpose(self.evidence, Purpose.CONTROL)
+            if record.task.method is first
+            for address in record.task.targets.addresses
+        )
+        facts = facts_by_host(self.evidence, self.known)
+        refusing = {
+            address
+            for address in believed_refusals(self.evidence, self.known)
+            if not facts.get(address, HostFacts()).refusal_ttls
+        }
+        for times in range(1, searches(self.evidence, self.known).asks_needed()):
+            yield from tasks_for(
+                self.evidence,
+                self.policy,
+                {e for e in controls if e.address in refusing and asked_before[e.address] == times},
+                stage=StageName.CORROBORATE,
+                method=first,
+                purpose=Purpose.CONTROL,
+                round_=times + 1,
+                shy=self.known.shy,
+            )
 
     def _missing(self, wanted: set[Endpoint], method: Method, purpose: Purpose) -> Iterator[Task]:
         return self._ask(wanted - asked(self.evidence, method, purpose), method, purpose)

@@ -22,6 +22,7 @@ from pipeline.decide.loss import Searches, opens, searches
 from pipeline.decide.pace import sweep_rate_over
 from pipeline.decide.questions import (
     TRIP_WIRES,
+    ended,
     named,
     unanswered,
     waited_for,
@@ -98,6 +99,7 @@ class _History:
     known: Standings
     searches: Searches
     refused: Mapping[Address, PortSet]
+    refused_sweeps: Mapping[Address, PortSet]
     called_open: Mapping[Address, PortSet]
 
     @classmethod
@@ -110,6 +112,7 @@ class _History:
             known,
             searches(evidence, known),
             believed_refusals(evidence, known),
+            believed_refusals(evidence, known, Purpose.SWEEP),
             {address: PortSet.of(ports) for address, ports in called.items()},
         )
 
@@ -118,6 +121,23 @@ class _History:
         nothing = PortSet()
         heard = self.refused.get(address, nothing) | self.called_open.get(address, nothing)
         return self.evidence.batch.ports - heard
+
+    def hears_looks(self, address: Address) -> bool:
+        """True when looks had an answer from half of all that the sweep left silent of a host.
+
+        What is silent still is for further looks, which need a tenth of the probes of a sweep.
+        """
+        nothing = PortSet()
+        called_open = self.called_open.get(address, nothing)
+        swept = self.refused_sweeps.get(address, nothing) | self._heard_by_sweeps(address)
+        left = self.evidence.batch.ports - swept
+        return 2 * len(left & (self.refused.get(address, nothing) | called_open)) >= len(left)
+
+    def _heard_by_sweeps(self, address: Address) -> PortSet:
+        heard = self.searches.heard.get(address, {})
+        return PortSet.of(
+            port for port, by in heard.items() if any(purpose is Purpose.SWEEP for purpose, _ in by)
+        )
 
     def refuses(self, address: Address) -> bool:
         """True when a host answers most ports, open or not: its silence is worth asking about."""
@@ -205,16 +225,20 @@ def _another_sweep(
 ) -> Iterator[Task]:
     """Where much is lost, whole hosts are, and those that answer slowly hear no other tool.
 
-    So everything is swept once more, but for what turned against us, and who was not heard at all
-    is asked another canary.
+    So everything is swept once more, but for what turned against us and for hosts that answer
+    second looks, and who was not heard at all is asked another canary.
     """
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
-    done = last > 1 or not with_purpose(evidence, Purpose.SECOND_LOOK)
-    if done or policy.sweep is not Method.MASSCAN_SYN or history.searches.loss() <= _HEAVY_LOSS:
+    first_looks = [r for r in with_purpose(evidence, Purpose.SECOND_LOOK) if r.task.round == 1]
+    bold = (r for r in first_looks if r.task.targets.addresses - history.known.shy)
+    if last > 1 or not first_looks or not ended(bold):
+        return
+    if policy.sweep is not Method.MASSCAN_SYN or history.searches.loss() <= _HEAVY_LOSS:
         return
     batch = evidence.batch
     everybody = batch.targets.addresses - history.known.shy
-    swept = batch.targets.only(everybody - policy.beyond_sweep)
+    heard = AddressSet.from_addresses(a for a in alive if history.hears_looks(a))
+    swept = batch.targets.only(everybody - policy.beyond_sweep - heard)
     if not swept:
         return
     yield Task(

@@ -49,6 +49,7 @@ class Reply:
     aftermath: Aftermath | None = None
     banner: str = ""
     service: Service | None = None
+    ttl: int | None = None
 
 
 class Host(Shape):

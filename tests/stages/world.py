@@ -398,6 +398,7 @@ class World:
             aftermath=reply.aftermath if listens else None,
             banner=reply.banner if listens else "",
             service=reply.service,
+            ttl=reply.ttl,
             task=0,
         )
 

@@ -51,6 +51,8 @@ from pipeline.ports import PortSet
 
 GENTLE_SECONDS: Final = 12.0
 """How long one piece of a gentle look takes, and so how much one block can spoil."""
+_SECOND_SWEEP: Final = 2
+"""Its round: the two of the first sweep are 0 and 1."""
 _EXPECTED_MISSES: Final = 0.005
 _HEAVY_LOSS: Final = 0.03
 
@@ -190,11 +192,17 @@ def _rounds(evidence: Evidence, addresses: list[Address]) -> int:
 
 
 def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], done: int) -> bool:
-    """The first look always; another while the last was answered or the loss is high."""
+    """The first look always; another while the last was answered or the loss is high.
+
+    Each look is one probe, so it fails as often as the first sweep did.
+    """
     if not done or _answered_at_last(evidence, frozenset(addresses), done):
         return True
+    again = [r for r in with_purpose(evidence, Purpose.SWEEP) if r.task.round == _SECOND_SWEEP]
+    sweeps = min(1 + sum(a in record.task.targets for record in again) for a in addresses)
     _, known = history.searches.missed(addresses)
-    return history.searches.loss() ** (done + 1) * max(1, known) > _EXPECTED_MISSES
+    lost = history.searches.loss(by_first=True)
+    return lost ** (sweeps + done) * max(1, known) > _EXPECTED_MISSES
 
 
 def _answered_at_last(evidence: Evidence, inside: frozenset[Address], done: int) -> bool:
@@ -231,7 +239,7 @@ def _another_sweep(
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
     first_looks = [r for r in with_purpose(evidence, Purpose.SECOND_LOOK) if r.task.round == 1]
     bold = (r for r in first_looks if r.task.targets.addresses - history.known.shy)
-    if last > 1 or not first_looks or not ended(bold):
+    if last >= _SECOND_SWEEP or not first_looks or not ended(bold):
         return
     if policy.sweep is not Method.MASSCAN_SYN or history.searches.loss() <= _HEAVY_LOSS:
         return
@@ -250,7 +258,7 @@ def _another_sweep(
         protocol=batch.protocol,
         ports=batch.ports,
         vantage=policy.vantage,
-        round=2,
+        round=_SECOND_SWEEP,
     )
     other = PortSet.of(list(policy.control_ports - policy.canary_ports)[:1])
     if policy.canary_ports and other:

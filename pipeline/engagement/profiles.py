@@ -95,7 +95,7 @@ class ProfileDocument(Strict):
     gentle_pace: Annotated[float, Field(ge=0.1, le=1000)] = 8.0
     slow_start: Annotated[float, Field(ge=LEAST_AT_FIRST, le=1)] = 0.125
     recover: Annotated[Duration, AfterValidator(kinds.between(1, 3600))] = 60.0
-    second_looks: Annotated[int, Field(ge=0, le=6)] = 4
+    second_looks: Annotated[int, Field(ge=0, le=8)] = 6
     watch_looks: Annotated[int, Field(ge=0, le=60)] = 7
     closer_looks: Annotated[int, Field(ge=0, le=60)] = 40
     sample: Annotated[int, Field(ge=0, le=100_000)] = 300

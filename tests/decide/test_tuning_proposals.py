@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.addresses import AddressSet
 from pipeline.decide.suppression import Suppression
+from pipeline.decide.tuning.patience import MOST_SECOND_LOOKS
 from pipeline.decide.tuning.proposal import (
     Because,
     Change,
@@ -236,7 +237,7 @@ def test_more_control_ports_are_asked_where_a_host_that_pretends_was_taken_for_r
 def test_one_more_look_where_the_last_one_still_finds_something() -> None:
     one = tally(last_look=Share(5, 100))
     assert proposed(past(*runs(one)))[Key.SECOND_LOOKS].after == 3
-    most = replace(SETTINGS, second_looks=6)
+    most = replace(SETTINGS, second_looks=MOST_SECOND_LOOKS)
     bound = kept(past(*runs(replace(one, settings=most))), replace(NOW, settings=most))
     assert bound[Key.SECOND_LOOKS].because is Because.BOUND
 

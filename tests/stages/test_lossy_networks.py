@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from pipeline.addresses import Address, parse_address
+from pipeline.decide.standing import SEARCHES
 from pipeline.model import Method, Purpose, VerdictKind
 from tests.stages.simulator import Deaf, Honest, Host, Reply
 from tests.stages.test_networks_that_fight_back import CAREFUL, HERE, SERVICES, THERE
@@ -63,6 +64,23 @@ def test_nothing_is_swept_again_where_little_is_lost() -> None:
     played = crowd()
     played.play()
     assert {task.round for task in played.tasks_of(Purpose.SWEEP)} <= {0, 1}
+
+
+@pytest.mark.parametrize(("loss", "asks"), [(0.0, 2), (0.1, 3), (0.15, 4)])
+def test_silent_ports_are_asked_until_loss_no_longer_explains_their_silence(
+    loss: float, asks: int
+) -> None:
+    """Sweeps and looks count alike: either is one probe."""
+    quiet: dict[int, Host] = {n: Honest({22: "SSH-2.0-x"}, refuses=False) for n in range(1, 4)}
+    more = {n: Honest(SERVICES) for n in range(1, 15)}
+    played = world_of(Street(HERE, quiet), Street(THERE, more), loss=loss)
+    played.play()
+    of_quiet = [
+        task
+        for task in played.tasks_of(*SEARCHES)
+        if address(HERE, 1) in task.targets and 30 in task.ports
+    ]
+    assert len(of_quiet) == asks
 
 
 # --- how far away a host is ----------------------------------------------------------------------

@@ -55,7 +55,7 @@ OVERLOOKED: Final = 0.01
 """The share of looks at what is there all the time that may hear nothing of it."""
 LOOKING: Final = ("second_looks", "rate", "rate_per_host")
 """What decides how much is heard: runs that had other values of these do not count."""
-MOST_SECOND_LOOKS: Final = 6
+MOST_SECOND_LOOKS: Final = 8
 WAVERING: Final = 0.1
 MOST_WATCH_LOOKS: Final = 60
 FIRST_WATCH_LOOKS: Final = 7

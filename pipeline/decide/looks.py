@@ -22,7 +22,6 @@ from pipeline.decide.loss import Searches, opens, searches
 from pipeline.decide.pace import sweep_rate_over
 from pipeline.decide.questions import (
     TRIP_WIRES,
-    ended,
     named,
     unanswered,
     waited_for,
@@ -67,19 +66,18 @@ def looks(
     held = busy | unanswered(evidence, Purpose.CANARY, Purpose.SECOND_LOOK)
     waiting = waited_for(known, policy)
     history = _History.of(evidence, known)
-    yield from _another_sweep(evidence, policy, history, alive)
+    done = bool(with_purpose(evidence, Purpose.SECOND_LOOK))
     for addresses in by_network(sorted(alive, key=int)).values():
         ready = [a for a in addresses if a not in held and a not in waiting]
-        if not ready:
-            continue
         if addresses[0] in known.shy:
             # One piece at a time, for the whole network.
             if len(ready) == len(addresses):
                 yield from _gentle(evidence, policy, history, ready)
-        else:
-            # nmap has repeated its own sweep already: left is whoever does not hear it, and what a
-            # host that refuses kept silent about, which a short block takes from all repetitions.
-            yield from _ordinary(
+            continue
+        # nmap has repeated its own sweep already: left is whoever does not hear it, and what a
+        # host that refuses kept silent about, which a short block takes from all repetitions.
+        more = list(
+            _ordinary(
                 evidence,
                 policy,
                 history,
@@ -91,6 +89,11 @@ def looks(
                     or history.refuses(a)
                 ],
             )
+        )
+        yield from more
+        done = done and not more and len(ready) == len(addresses)
+    if done:
+        yield from _another_sweep(evidence, policy, history, alive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,6 @@ class _History:
     known: Standings
     searches: Searches
     refused: Mapping[Address, PortSet]
-    refused_sweeps: Mapping[Address, PortSet]
     called_open: Mapping[Address, PortSet]
 
     @classmethod
@@ -114,7 +116,6 @@ class _History:
             known,
             searches(evidence, known),
             believed_refusals(evidence, known),
-            believed_refusals(evidence, known, Purpose.SWEEP),
             {address: PortSet.of(ports) for address, ports in called.items()},
         )
 
@@ -124,22 +125,14 @@ class _History:
         heard = self.refused.get(address, nothing) | self.called_open.get(address, nothing)
         return self.evidence.batch.ports - heard
 
-    def hears_looks(self, address: Address) -> bool:
-        """True when looks had an answer from half of all that the sweep left silent of a host.
-
-        What is silent still is for further looks, which need a tenth of the probes of a sweep.
-        """
-        nothing = PortSet()
-        called_open = self.called_open.get(address, nothing)
-        swept = self.refused_sweeps.get(address, nothing) | self._heard_by_sweeps(address)
-        left = self.evidence.batch.ports - swept
-        return 2 * len(left & (self.refused.get(address, nothing) | called_open)) >= len(left)
-
-    def _heard_by_sweeps(self, address: Address) -> PortSet:
-        heard = self.searches.heard.get(address, {})
-        return PortSet.of(
-            port for port, by in heard.items() if any(purpose is Purpose.SWEEP for purpose, _ in by)
+    @property
+    def needs_another_sweep(self) -> bool:
+        """True where the first sweep lost so much that a second one is made, or was."""
+        by_masscan = any(
+            record.task.method is Method.MASSCAN_SYN
+            for record in with_purpose(self.evidence, Purpose.SWEEP)
         )
+        return by_masscan and self.searches.loss(by_first=True) > _HEAVY_LOSS
 
     def refuses(self, address: Address) -> bool:
         """True when a host answers most ports, open or not: its silence is worth asking about."""
@@ -198,8 +191,7 @@ def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], d
     """
     if not done or _answered_at_last(evidence, frozenset(addresses), done):
         return True
-    again = [r for r in with_purpose(evidence, Purpose.SWEEP) if r.task.round == _SECOND_SWEEP]
-    sweeps = min(1 + sum(a in record.task.targets for record in again) for a in addresses)
+    sweeps = 2 if history.needs_another_sweep else 1
     _, known = history.searches.missed(addresses)
     lost = history.searches.loss(by_first=True)
     return lost ** (sweeps + done) * max(1, known) > _EXPECTED_MISSES
@@ -233,20 +225,17 @@ def _another_sweep(
 ) -> Iterator[Task]:
     """Where much is lost, whole hosts are, and those that answer slowly hear no other tool.
 
-    So everything is swept once more, but for what turned against us and for hosts that answer
-    second looks, and who was not heard at all is asked another canary.
+    So everything is swept once more when the looks are done, but for what turned against us and for
+    hosts all of whose ports have answered by then. Who was not heard at all is asked another
+    canary.
     """
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
-    first_looks = [r for r in with_purpose(evidence, Purpose.SECOND_LOOK) if r.task.round == 1]
-    bold = (r for r in first_looks if r.task.targets.addresses - history.known.shy)
-    if last >= _SECOND_SWEEP or not first_looks or not ended(bold):
-        return
-    if policy.sweep is not Method.MASSCAN_SYN or history.searches.loss() <= _HEAVY_LOSS:
+    if last >= _SECOND_SWEEP or not history.needs_another_sweep:
         return
     batch = evidence.batch
     everybody = batch.targets.addresses - history.known.shy
-    heard = AddressSet.from_addresses(a for a in alive if history.hears_looks(a))
-    swept = batch.targets.only(everybody - policy.beyond_sweep - heard)
+    answered = AddressSet.from_addresses(a for a in alive if not history.silent(a))
+    swept = batch.targets.only(everybody - policy.beyond_sweep - answered)
     if not swept:
         return
     yield Task(

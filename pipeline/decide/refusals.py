@@ -19,7 +19,6 @@ from pipeline.model import (
     Observation,
     PortState,
     Protocol,
-    Purpose,
     TaskRecord,
 )
 from pipeline.ports import PortSet
@@ -41,20 +40,12 @@ def during(episode: Episode, record: TaskRecord) -> bool:
     return ended > episode.after and (episode.until is None or began < episode.until)
 
 
-def believed_refusals(
-    evidence: Evidence, known: Standings, purpose: Purpose | None = None
-) -> dict[Address, PortSet]:
-    """What refused a search by a host that was not turning everybody away meanwhile.
-
-    ``purpose``: of the tasks that are told of; ``None`` for all of them.
-    """
+def believed_refusals(evidence: Evidence, known: Standings) -> dict[Address, PortSet]:
+    """What refused a search by a host that was not turning everybody away meanwhile."""
     by_task = {record.number: record for record in evidence.tasks}
     found: dict[Address, PortSet] = {}
     for number, refusals in evidence.refusals:
-        record = by_task[number]
-        if purpose not in (None, record.task.purpose):
-            continue
-        if _believed(refusals.address, record, known, Mood.REFUSING):
+        if _believed(refusals.address, by_task[number], known, Mood.REFUSING):
             found[refusals.address] = found.get(refusals.address, PortSet()) | refusals.ports
     return found
 

@@ -38,6 +38,7 @@ from pipeline.decide.likelihoods import (
     PRIOR,
     TABLE,
     TTL_NEARER,
+    UNLIKE_CONTROLS,
     Explanation,
     Heard,
     Hypothesis,
@@ -65,17 +66,21 @@ def posterior(
     controls_silent: int = 0,
     control_banners: Collection[str] = (),
     ttl_nearer: bool | None = None,
+    unlike_controls: bool = False,
 ) -> Mapping[Hypothesis, float]:
     """How likely each hypothesis about one endpoint is; adds up to 1.
 
     ``observations`` are the trusted ones of this endpoint, in any order. The rest is about its
     host: how many control ports answered as if open, refused, or stayed silent; what the open ones
-    said; and whether the TTLs of this endpoint's answers say that they come from nearer than those
-    of the rest of the host (``None``: nothing to compare).
+    said; whether the TTLs of this endpoint's answers say that they come from nearer than those of
+    the rest of the host (``None``: nothing to compare); and whether it acknowledges what it is
+    sent, while no control port that answers does.
     """
     # Sums of floats depend on their order, so the answers need one of their own.
     answers = tuple(sorted(answers_in(observations, control_banners).items()))
-    return _posterior(answers, controls_open, controls_refused, controls_silent, ttl_nearer)
+    return _posterior(
+        answers, controls_open, controls_refused, controls_silent, ttl_nearer, unlike_controls
+    )
 
 
 # A million endpoints have a few dozen different answers among them.
@@ -86,6 +91,7 @@ def _posterior(
     controls_refused: int,
     controls_silent: int,
     ttl_nearer: bool | None,
+    unlike_controls: bool,
 ) -> Mapping[Hypothesis, float]:
     weights = _log_prior()
     _weigh_answers(weights, answers)
@@ -99,6 +105,8 @@ def _posterior(
         nearer = TTL_NEARER.chances
         chances = nearer if ttl_nearer else {e: 1.0 - p for e, p in nearer.items()}
         _add(weights, chances, 1.0)
+    if unlike_controls:
+        _add(weights, UNLIKE_CONTROLS.chances, 1.0)
     return _normalised(weights)
 
 

@@ -298,6 +298,13 @@ _TTL: Final = (
 TTL_NEARER: Final = Row(0.001, 0.30, 0.30, 0.90, 0.001, 0.005, _TTL)
 """That the answers of this endpoint come from nearer than those of the rest of its host."""
 
+_MUTE: Final = (
+    "measured: control ports behind a SYN proxy were reset or never acknowledged, every time, and "
+    "only services acknowledged. Judgement: a tarpit is no different from port to port"
+)
+UNLIKE_CONTROLS: Final = Row(0.50, 0.90, 0.02, 0.50, 0.50, 0.50, _MUTE)
+"""That this endpoint acknowledges a newline, and no control port that answers does."""
+
 ICMP_REASONS: Final = frozenset(
     {"admin-prohibited", "host-prohibited", "net-prohibited", "communication-prohibited"}
     | {"host-unreach", "net-unreach", "port-unreach", "proto-unreach", "dest-unreach"}

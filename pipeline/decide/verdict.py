@@ -260,6 +260,7 @@ def _posterior(hearing: _Hearing, facts: HostFacts) -> Mapping[Hypothesis, float
         controls_silent=max(0, facts.asked - facts.open_ - facts.refused),
         control_banners=facts.banners,
         ttl_nearer=_nearer_than_the_host(hearing, facts) if facts.refusal_ttls else None,
+        unlike_controls=_acknowledges_alone(hearing.handshake, facts),
     )
 
 
@@ -363,10 +364,22 @@ def _unlike_controls(hearing: _Hearing, handshake: Observation, facts: HostFacts
     """
     if not facts.answers_for_everything or _identified(hearing):
         return False
-    if handshake.aftermath is Aftermath.DATA:
-        return handshake.banner not in facts.banners
-    pretended = facts.aftermaths <= {Aftermath.RESET, Aftermath.UNACKNOWLEDGED}
-    return handshake.aftermath is Aftermath.ACKNOWLEDGED and bool(facts.aftermaths) and pretended
+    return _has_own_words(handshake, facts) or _acknowledges_alone(handshake, facts)
+
+
+def _has_own_words(handshake: Observation, facts: HostFacts) -> bool:
+    return handshake.aftermath is Aftermath.DATA and handshake.banner not in facts.banners
+
+
+def _acknowledges_alone(handshake: Observation | None, facts: HostFacts) -> bool:
+    """It acknowledges what it is sent; the control ports answer, and are reset or do not."""
+    return (
+        handshake is not None
+        and handshake.aftermath is Aftermath.ACKNOWLEDGED
+        and facts.answers_for_everything
+        and bool(facts.aftermaths)
+        and facts.aftermaths <= {Aftermath.RESET, Aftermath.UNACKNOWLEDGED}
+    )
 
 
 def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> str | None:
@@ -374,8 +387,8 @@ def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> st
     if handshake.aftermath is Aftermath.UNACKNOWLEDGED:
         return reasons.NEVER_ACKNOWLEDGED
     if facts.answers_for_everything:
-        own_words = handshake.aftermath is Aftermath.DATA and handshake.banner not in facts.banners
-        if not (own_words and _identified(hearing)):
+        unlike = _has_own_words(handshake, facts) or _acknowledges_alone(handshake, facts)
+        if not (unlike and _identified(hearing)):
             return reasons.CONTROL_PORTS_ANSWER
     if handshake.aftermath is Aftermath.RESET and not _identified(hearing):
         return reasons.RESET_AFTER_HANDSHAKE

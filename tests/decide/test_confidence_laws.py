@@ -66,6 +66,7 @@ hosts: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "controls_silent": few,
         "control_banners": st.sampled_from([(), ("A",)]),
         "ttl_nearer": st.sampled_from([None, True, False]),
+        "unlike_controls": st.booleans(),
     }
 )
 

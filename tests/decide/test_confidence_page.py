@@ -10,7 +10,16 @@ import pytest
 
 from pipeline.decide.completeness import A_SAMPLE_ASSUMES, LEAST_OVERLAP, TWO_PASSES_ASSUME
 from pipeline.decide.confidence import CEILING, SILENCE_BOUND, percent_text, posterior
-from pipeline.decide.likelihoods import CONTROLS, PRIOR, TABLE, TTL_NEARER, Heard, Hypothesis, Row
+from pipeline.decide.likelihoods import (
+    CONTROLS,
+    PRIOR,
+    TABLE,
+    TTL_NEARER,
+    UNLIKE_CONTROLS,
+    Heard,
+    Hypothesis,
+    Row,
+)
 from pipeline.model import Aftermath, Method, PortState
 from tests.decide.making import PROBED, seen, shaken
 
@@ -23,6 +32,7 @@ def table_lines() -> Mapping[str, tuple[str, ...]]:
     tables = {method.value: _rows(TABLE[method]) for method in Method}
     tables["controls"] = _rows(CONTROLS)
     tables["ttl"] = (_row("nearer", TTL_NEARER),)
+    tables["unlike"] = (_row("acknowledges alone", UNLIKE_CONTROLS),)
     tables["prior"] = (_row("before any answer", PRIOR),)
     return tables
 

@@ -186,6 +186,15 @@ def test_a_service_behind_a_syn_proxy_is_told_by_its_words() -> None:
     assert posterior(identified, **ANSWERING)[SERVICE] > 0.9
 
 
+def test_a_silent_service_behind_a_syn_proxy_is_told_by_its_acknowledgements() -> None:
+    silent = (*SCANNED, shaken(Aftermath.ACKNOWLEDGED))
+    assert likeliest(*silent, **ANSWERING) is PRETENDER
+    alone = posterior(silent, unlike_controls=True, **ANSWERING)
+    assert alone[SERVICE] > 0.5
+    identified = (*silent, seen(VERSION, service=PROBED))
+    assert posterior(identified, unlike_controls=True, **ANSWERING)[SERVICE] > 0.9
+
+
 def test_the_words_of_a_control_port_are_no_words_of_its_own() -> None:
     spoken = (*SCANNED, shaken(Aftermath.DATA, banner="portal"))
     found = posterior(spoken, control_banners=("portal",), **ANSWERING)

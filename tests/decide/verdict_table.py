@@ -258,6 +258,27 @@ CASES = (
         reasons.UNLIKE_CONTROLS,
     ),
     Case(
+        "a SYN proxy that resets, where a service acknowledges and a version probe identified it",
+        (*SCANNED, shaken(Aftermath.ACKNOWLEDGED), seen(VERSION, service=PROBED)),
+        replace(PRETENDING, aftermaths=frozenset({Aftermath.RESET, Aftermath.UNACKNOWLEDGED})),
+        VerdictKind.CONFIRMED,
+        reasons.SERVICE_IDENTIFIED,
+    ),
+    Case(
+        "a listener behind all ports, which a version probe identifies on one of them",
+        (*SCANNED, shaken(Aftermath.ACKNOWLEDGED), seen(VERSION, service=PROBED)),
+        replace(PRETENDING, aftermaths=frozenset({Aftermath.ACKNOWLEDGED})),
+        VerdictKind.ARTEFACT,
+        reasons.CONTROL_PORTS_ANSWER,
+    ),
+    Case(
+        "a service that a version probe identified, where nobody listened to the control ports",
+        (*SCANNED, shaken(Aftermath.ACKNOWLEDGED), seen(VERSION, service=PROBED)),
+        replace(PRETENDING, aftermaths=frozenset()),
+        VerdictKind.ARTEFACT,
+        reasons.CONTROL_PORTS_ANSWER,
+    ),
+    Case(
         "a SYN proxy of which one control port acknowledges, too",
         (*SCANNED, shaken(Aftermath.ACKNOWLEDGED)),
         replace(PRETENDING, aftermaths=frozenset({Aftermath.RESET, Aftermath.ACKNOWLEDGED})),

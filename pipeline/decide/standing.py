@@ -30,6 +30,12 @@ _TURNED_AT_LEAST: Final = 3
 """Canaries of one network that must have turned before a refusal counts as a block: one or two
 endpoints may simply have closed."""
 
+_TURNED_AWAY: Final = (
+    frozenset({PortState.CLOSED}),
+    frozenset({PortState.CLOSED, PortState.FILTERED}),
+)
+"""States of what was open on a host that is turned away, or of which a packet was lost."""
+
 
 _Place = tuple[int, int]
 """A batch, and a network of it."""
@@ -197,7 +203,9 @@ def standings(evidence: Evidence) -> Standings:
         return Standings()
     turned = _turned(rounds, place, was_open)
     hosts = {
-        address: _standing(of_host, turned.get(place[address], frozenset()))
+        address: _standing(
+            of_host, _turned_to(of_host, turned.get(place[address], frozenset()), was_open)
+        )
         for address, of_host in rounds.items()
     }
     return Standings(hosts=hosts, shy=_shy(hosts))
@@ -241,6 +249,23 @@ def _turned(
         if refused >= _TURNED_AT_LEAST and PortState.OPEN not in states:
             found[where].add(number)
     return {where: frozenset(numbers) for where, numbers in found.items()}
+
+
+def _turned_to(
+    rounds: Mapping[int, list[Observation]], turned: frozenset[int], was_open: Collection[Endpoint]
+) -> frozenset[int]:
+    """The rounds in which its network turned one host away.
+
+    A network may begin or cease to do so in the midst of a round, when some of its hosts have been
+    asked. So what was open and refuses in the round before or after is turned away as well.
+    """
+    return turned | {
+        number
+        for number, heard in rounds.items()
+        if number > 0
+        and turned & {number - 1, number + 1}
+        and {o.state for o in heard if o.endpoint in was_open} in _TURNED_AWAY
+    }
 
 
 def _standing(rounds: Mapping[int, list[Observation]], turned: frozenset[int]) -> Standing:

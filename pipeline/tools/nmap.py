@@ -181,11 +181,14 @@ def _rate_per_host(task: Task, policy: Policy, lease: Lease) -> float:
     """Packets a second that one host may get from this call.
 
     Each further look at silent ports goes at half the rate of the one before: what was lost to a
-    limit of the host answers then.
+    limit of the host answers then. An equal share of the task's pace is slow enough for anybody:
+    the pieces of a network that turned against us are many rounds.
     """
     if task.purpose is not Purpose.SECOND_LOOK:
         return lease.rate_per_host
-    return min(lease.rate_per_host, policy.ceilings.rate_per_host / 2.0 ** (task.round + 1))
+    halved = policy.ceilings.rate_per_host / 2.0 ** (task.round + 1)
+    share = task.pace * packets_per_probe(task.method, policy) / task.targets.addresses.size
+    return min(lease.rate_per_host, max(halved, share))
 
 
 def _version_options(task: Task, policy: Policy) -> Iterator[tuple[str, str | None]]:

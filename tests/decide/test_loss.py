@@ -46,7 +46,7 @@ def test_another_sweep_mends_what_is_missed_but_not_what_was_lost() -> None:
     assert heard.loss(by_first=True) == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("lost", "asks"), [(0, 1), (1, 2), (4, 2), (8, 3), (16, 3), (40, 3)])
+@pytest.mark.parametrize(("lost", "asks"), [(0, 1), (1, 2), (4, 2), (8, 3), (16, 5), (40, 5)])
 def test_a_single_ask_is_lost_as_often_as_the_first_sweep_whatever_another_one_mended(
     lost: int, asks: int
 ) -> None:

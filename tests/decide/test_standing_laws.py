@@ -141,6 +141,44 @@ def test_a_network_of_which_one_port_is_still_open_turns_nobody_away() -> None:
     assert told(turned(1, 2, 3, still_open=True)) == []
 
 
+def test_who_was_refused_before_its_network_ceased_in_the_midst_of_a_round_was_turned_away() -> (
+    None
+):
+    """The third host is asked last, when all is over."""
+    asked_again = {1: CLOSED, 2: CLOSED, 3: OPEN}
+    first = [o for n in asked_again for o in story(n, CLOSED) if o.round < 2]
+    midst = [canary(at(n, 22), 2, then, 30.0 + n) for n, then in asked_again.items()]
+    last = [canary(at(n, 22), 3, OPEN, 80.0 + n) for n in asked_again]
+    known = believing(*first, *midst, *last)
+    assert [told(known, n) for n in asked_again] == [
+        [(Mood.REFUSING, 0, until)] for until in (81, 82, 33)
+    ]
+
+
+def test_what_stays_closed_when_its_network_has_ceased_is_believed_from_the_next_round_on() -> None:
+    first = [o for n in (1, 2, 3) for o in story(n, CLOSED) if o.round < 2]
+    later = [
+        canary(at(n, 22), round_, CLOSED if n == 1 else OPEN, 20.0 * round_ + n)
+        for n in (1, 2, 3)
+        for round_ in (2, 3)
+    ]
+    assert told(believing(*first, *later)) == [(Mood.REFUSING, 0, 61)]
+
+
+def test_a_network_that_begins_in_the_midst_of_a_round_turned_away_whom_it_refused_in_it() -> None:
+    """The third host is asked first, while all is well."""
+    asked = {1: CLOSED, 2: CLOSED, 3: OPEN}
+    heard = [canary(at(n), 0, CLOSED, 0) for n in asked]
+    heard += [found_open(at(n, 22)) for n in asked]
+    heard += [canary(at(n, 22), 1, then, 30.0 - n) for n, then in asked.items()]
+    heard += [canary(at(n, 22), 2, CLOSED, 50.0 + n) for n in asked]
+    heard += [canary(at(n, 22), 3, OPEN, 80.0 + n) for n in asked]
+    known = believing(*heard)
+    assert [told(known, n) for n in asked] == [
+        [(Mood.REFUSING, after, until)] for after, until in ((0, 81), (0, 82), (27, 83))
+    ]
+
+
 def test_hosts_of_another_network_say_nothing_about_this_one() -> None:
     elsewhere = [
         replace(o, endpoint=Endpoint.parse(f"198.51.100.9:{o.endpoint.port}"))

@@ -113,6 +113,28 @@ def test_a_small_share_of_a_host_makes_nmap_wait_between_its_probes() -> None:
     assert option(slow, "--scan-delay") == option(slow, "--max-scan-delay") == "223ms"
 
 
+def second_look(round_: int, pace: float) -> int:
+    """Milliseconds between two probes of the same host; there are four."""
+    hosts = tuple(f"192.0.2.{n}" for n in range(1, 5))
+    one = task(ports="1-1000", at=hosts, purpose=Purpose.SECOND_LOOK, stage=StageName.DISCOVER)
+    told = option(
+        asked(replace(one, round=round_, pace=pace), share=lease(600, 200)), "--scan-delay"
+    )
+    assert told is not None
+    return int(told.removesuffix("ms"))
+
+
+def test_each_second_look_goes_at_half_the_rate_of_the_one_before() -> None:
+    first, second, third = (second_look(round_, 0.1) for round_ in (1, 2, 3))
+    assert second == pytest.approx(2 * first, rel=0.05)
+    assert third == pytest.approx(4 * first, rel=0.05)
+
+
+def test_a_second_look_is_never_slower_than_its_pace() -> None:
+    """Eight probes a second, two to each of four hosts; the pieces of a network are many rounds."""
+    assert second_look(9, 8.0) == second_look(30, 8.0) == pytest.approx(1112, rel=0.05)
+
+
 def test_a_source_address_of_the_other_family_is_left_out() -> None:
     by = policy(interface="eth0", source_address=IPv4Address("192.0.2.200"))
     assert option(asked(task(at=("2001:db8::7",)), by), "-S") is None

@@ -17,6 +17,7 @@ from pipeline.model import (
     Evidence,
     Method,
     Observation,
+    PortState,
     Protocol,
     Purpose,
     StageName,
@@ -34,7 +35,7 @@ _WORTH_A_PROBE = frozenset(
 
 
 def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
-    """One version probe for each believed endpoint, once in a run."""
+    """One version probe for each believed endpoint in a run, and a second where it went lost."""
     if evidence.batch.protocol is Protocol.UDP:
         for task in udp_tasks.version_probes(evidence, policy):
             yield from _small(task, policy)
@@ -45,7 +46,7 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
     waiting = held(evidence, policy)
     known = standings(evidence)
     facts = facts_by_host(evidence, known)
-    wanted = {
+    believed = {
         endpoint
         for endpoint, verdict in verdicts(evidence).items()
         if endpoint in resting
@@ -56,21 +57,32 @@ def plan(evidence: Evidence, policy: Policy) -> Iterable[Task]:
             evidence.observations.get(endpoint, ()),
             facts.get(endpoint.address, HostFacts()),
         )
-    } - asked(evidence, Method.NMAP_VERSION, Purpose.VERSION)
-    # Those that said nothing by themselves first: nmap tries one question after the other on them,
-    # and waits for each.
-    quiet = {e for e in wanted if not any(o.banner for o in evidence.observations.get(e, ()))}
-    for some in (quiet, wanted - quiet):
-        for task in tasks_for(
-            evidence,
-            policy,
-            some,
-            stage=StageName.PROBE,
-            method=Method.NMAP_VERSION,
-            purpose=Purpose.VERSION,
-            shy=known.shy,
-        ):
-            yield from _small(task, policy)
+    }
+    for round_ in (1, 2):
+        wanted = believed - asked(evidence, Method.NMAP_VERSION, Purpose.VERSION, round_)
+        if round_ > 1:
+            wanted = {e for e in wanted if _went_lost(evidence.observations.get(e, ()))}
+        # Those that said nothing by themselves first: nmap tries one question after the other on
+        # them, and waits for each.
+        quiet = {e for e in wanted if not any(o.banner for o in evidence.observations.get(e, ()))}
+        for some in (quiet, wanted - quiet):
+            for task in tasks_for(
+                evidence,
+                policy,
+                some,
+                stage=StageName.PROBE,
+                method=Method.NMAP_VERSION,
+                purpose=Purpose.VERSION,
+                round_=round_,
+                shy=known.shy,
+            ):
+                yield from _small(task, policy)
+
+
+def _went_lost(heard: Iterable[Observation]) -> bool:
+    """A version probe was made, and not even its SYN was answered."""
+    states = {o.state for o in heard if o.purpose is Purpose.VERSION}
+    return states == {PortState.FILTERED}
 
 
 def _small(task: Task, policy: Policy) -> Iterator[Task]:

@@ -388,6 +388,24 @@ def test_a_version_probe_that_found_a_service_is_no_reason_to_probe_again() -> N
     assert list(probe.plan(story.evidence, POLICY)) == []
 
 
+def test_a_version_probe_that_went_lost_is_made_once_more() -> None:
+    story = believed(str(WHERE))
+    silence = seen(Method.NMAP_VERSION, PortState.FILTERED, purpose=Purpose.VERSION)
+    for round_ in (1, 2):
+        (one,) = probe.plan(story.evidence, POLICY)
+        assert (one.purpose, one.round) == (Purpose.VERSION, round_)
+        story.settle(one, [replace(silence, round=round_)])
+    assert list(probe.plan(story.evidence, POLICY)) == []
+
+
+def test_a_version_probe_that_was_refused_or_not_recognised_did_not_go_lost() -> None:
+    for state in (PortState.CLOSED, PortState.OPEN):
+        story = believed(str(WHERE))
+        (one,) = probe.plan(story.evidence, POLICY)
+        story.settle(one, [seen(Method.NMAP_VERSION, state, purpose=Purpose.VERSION)])
+        assert list(probe.plan(story.evidence, POLICY)) == []
+
+
 def test_all_ports_of_a_host_with_a_fragile_port_are_left_alone_unless_it_is_sturdy() -> None:
     by = policy(fragile_ports=PortSet.parse("22"))
     whole = replace(by, fragile=Fragile(whole_hosts=True))

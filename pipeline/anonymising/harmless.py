@@ -132,6 +132,8 @@ _SENTENCES: Final = (
     "task {n}: {method} reported {n} endpoint(s) that nobody asked about, dropped: {any}",
     "the scope differs: {n} addresses more and {n} less than before",
     "the ports differ: {any} before, {any} now; {n} more and {n} less than before",
+    "versions were asked for before and not now: nobody knows which services changed",
+    "versions are asked for now and were not before: nobody knows which services changed",
     "the methods differ: {any} before, {any} now",
     "the vantage differs: {any} before, {any} now",
     "the profile differs: {any} before, {any} now",

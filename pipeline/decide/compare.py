@@ -245,6 +245,10 @@ def _differences(before: RunPlan, after: RunPlan) -> Iterator[str]:
             f"the ports differ: {before.ports} before, {after.ports} now; "
             f"{more} more and {less} less than before"
         )
+    if before.policy.version_probe and not after.policy.version_probe:
+        yield "versions were asked for before and not now: nobody knows which services changed"
+    if after.policy.version_probe and not before.policy.version_probe:
+        yield "versions are asked for now and were not before: nobody knows which services changed"
     pairs = (
         ("the methods differ", _methods(before), _methods(after)),
         ("the vantage differs", before.policy.vantage, after.policy.vantage),

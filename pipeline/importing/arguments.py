@@ -1,4 +1,4 @@
-"""What the recorded command line of nmap says about whom it asked."""
+"""What the recorded command line of nmap says about whom it asked, and for what."""
 
 from __future__ import annotations
 
@@ -39,10 +39,7 @@ def targets_of(arguments: str) -> AddressSet:
 
     A host name, a file of targets or an exclusion makes the answer unknown: none.
     """
-    try:
-        words = shlex.split(arguments[:MOST])[1:]
-    except ValueError:
-        return AddressSet()
+    words = _words(arguments)
     if any(word.split("=")[0] in _LISTS or word.startswith(("-iL", "-iR")) for word in words):
         return AddressSet()
     try:
@@ -51,7 +48,27 @@ def targets_of(arguments: str) -> AddressSet:
         return AddressSet()
 
 
+def asks_versions(arguments: str) -> bool:
+    """True when a command line of nmap asks for services and their versions."""
+    return any(
+        is_option and (word == "-A" or (word.startswith("-s") and "V" in word))
+        for word, is_option in _without_values(_words(arguments))
+    )
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments[:MOST])[1:]
+    except ValueError:
+        return []
+
+
 def _targets(words: list[str]) -> Iterator[str]:
+    return (word for word, is_option in _without_values(words) if not is_option)
+
+
+def _without_values(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """Each word that is no option's value, and whether it is an option."""
     takes_next = False
     for word in words:
         if takes_next:
@@ -59,7 +76,9 @@ def _targets(words: list[str]) -> Iterator[str]:
         elif word.startswith("--"):
             # Long options take their value as the next word, unless it stands behind a `=`.
             takes_next = "=" not in word and word in _LONG
+            yield word, True
         elif word.startswith("-") and len(word) > 1:
             takes_next = word in _WITH_VALUE and word not in _VALUE_GOES_ALONG
+            yield word, True
         else:
-            yield word
+            yield word, False

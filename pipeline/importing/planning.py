@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.addresses import AddressSet
 from pipeline.decide.pace import Ceilings
+from pipeline.importing.arguments import asks_versions
 from pipeline.importing.question import Ended
 from pipeline.model import Method, Protocol, Purpose
 from pipeline.plan import ImportedFile, Policy, RunPlan
@@ -47,7 +48,7 @@ def plan_of(
         ports=_ports(ports),
         profile=PROFILE,
         outputs=("html", "json"),
-        policy=_policy(ports, methods, versions=any(_asks_version(e) for e in ends)),
+        policy=_policy(ports, methods, versions=_ask_for_versions(ends, files)),
         tools=tuple(dict.fromkeys((f.tool, f.version) for f in files if f.tool)),
         portproof_version=version,
         previous_run=previous,
@@ -58,8 +59,11 @@ def plan_of(
     )
 
 
-def _asks_version(ended: Ended) -> bool:
-    return ended.question.purpose is Purpose.VERSION
+def _ask_for_versions(ends: Sequence[Ended], files: Sequence[ImportedFile]) -> bool:
+    """What nmap was told, also where no service was found; otherwise what was found."""
+    return any(ended.question.purpose is Purpose.VERSION for ended in ends) or any(
+        file.tool == "nmap" and asks_versions(file.arguments) for file in files
+    )
 
 
 def _ports(ports: dict[Protocol, PortSet]) -> str:

@@ -135,6 +135,8 @@ SENTENCES: Final = (
     "not known",
     "the scope differs: {n} addresses more and {m} less than before",
     "the ports differ: {then} before, {now} now; {n} more and {m} less than before",
+    "versions were asked for before and not now: nobody knows which services changed",
+    "versions are asked for now and were not before: nobody knows which services changed",
     "the methods differ: {then} before, {now} now",
     "the vantage differs: {then} before, {now} now",
     "the profile differs: {then} before, {now} now",

@@ -127,6 +127,21 @@ def test_the_header_says_what_was_not_the_same(portproof: Portproof) -> None:
     assert said.json["after"]["arguments"].startswith("nmap -sS -sV -p 80,443")
 
 
+@pytest.mark.parametrize("after", ["before", "closed"])
+def test_the_header_says_that_only_one_of_two_files_has_versions(
+    after: str, portproof: Portproof, tmp_path: Path
+) -> None:
+    with_, other = pair("before", after)
+    without = tmp_path / "without.xml"
+    without.write_text(other.read_text().replace(" -sV", ""))
+    for files, words in (
+        ((with_, without), "versions were asked for before and not now"),
+        ((without, with_), "versions are asked for now and were not before"),
+    ):
+        (said,) = portproof("diff", *files, "--format", "json").json["differences"]
+        assert said.startswith(words)
+
+
 def test_packed_files_say_the_same(portproof: Portproof, tmp_path: Path) -> None:
     before, after = pair("before", "closed")
     packed = tmp_path / "closed.xml.gz"

@@ -182,6 +182,10 @@ def test_runs_of_the_same_plan_are_comparable() -> None:
             "the methods differ: masscan-syn, nmap-syn, nmap-connect, handshake before",
         ),
         (replace(PLAN, policy=policy(vantage="home")), "the vantage differs: office before"),
+        (
+            replace(PLAN, policy=policy(version_probe=False)),
+            "versions were asked for before and not now: nobody knows which services changed",
+        ),
         (replace(PLAN, profile="fast"), "the profile differs: balanced before, fast now"),
         (
             replace(PLAN, policy=policy(ceilings=Ceilings(rate=10, rate_per_host=5))),
@@ -193,6 +197,13 @@ def test_runs_of_the_same_plan_are_comparable() -> None:
 def test_what_differs_between_two_runs_is_said(after: RunPlan, said: str) -> None:
     (sentence,) = differences(PLAN, after)
     assert sentence.startswith(said)
+
+
+def test_versions_that_were_asked_for_on_one_side_only_are_said() -> None:
+    without = replace(PLAN, policy=policy(version_probe=False))
+    assert differences(without, without) == ()
+    (sentence,) = differences(without, PLAN)
+    assert sentence.startswith("versions are asked for now and were not before")
 
 
 def test_all_differences_are_said() -> None:

@@ -166,10 +166,10 @@ def _sweeping(task: Task, rate: float) -> Iterator[tuple[str, str | None]]:
     """How a search is kept at its rate where nobody answers, and hears who answers late.
 
     nmap waits no longer for an answer than its host's refusals took, and so misses whatever is
-    slow to accept. A sweep has nobody else who would name that; a connect scan forgets a probe
-    that it gave up on, and hears nobody late however long this is.
+    slow to accept. A connect scan forgets a probe that it gave up on, and hears nobody late however
+    long this is.
     """
-    patient = task.purpose is Purpose.SWEEP and task.method is Method.NMAP_SYN
+    patient = task.method is Method.NMAP_SYN
     wait = SWEEP_TIMEOUT if patient else 1.0
     parallel = int(min(SWEEP_PARALLELISM, rate) * wait)
     yield "--min-parallelism", str(max(1, parallel))

@@ -135,6 +135,17 @@ def test_a_second_look_is_never_slower_than_its_pace() -> None:
     assert second_look(9, 8.0) == second_look(30, 8.0) == pytest.approx(1112, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("method", "waits"), [(Method.NMAP_SYN, "2300ms"), (Method.NMAP_CONNECT, None)]
+)
+def test_searches_by_syn_scan_wait_for_hosts_that_are_slow_to_accept(
+    method: Method, waits: str | None
+) -> None:
+    for purpose in (Purpose.SWEEP, Purpose.SECOND_LOOK):
+        command = asked(task(method, purpose=purpose, stage=StageName.DISCOVER))
+        assert option(command, "--min-rtt-timeout") == waits
+
+
 def test_a_source_address_of_the_other_family_is_left_out() -> None:
     by = policy(interface="eth0", source_address=IPv4Address("192.0.2.200"))
     assert option(asked(task(at=("2001:db8::7",)), by), "-S") is None

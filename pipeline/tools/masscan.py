@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +70,8 @@ def command(
     options: list[tuple[str, str | None]] = [
         ("--includefile", "targets.txt"),
         ("--ports", str(task.ports)),
-        ("--rate", f"{rate:.2f}"),
+        # Rounded down: at small rates half a hundredth is worth counting.
+        ("--rate", f"{math.floor(rate * 100) / 100:.2f}"),
         ("--retries", str(policy.masscan_retries)),
         ("--wait", str(policy.masscan_wait)),
         ("--seed", str(seed)),

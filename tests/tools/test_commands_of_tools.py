@@ -205,6 +205,12 @@ def test_no_element_of_a_command_line_names_a_target(one: Task, by: Policy) -> N
     assert one.method is Method.MASSCAN_SYN or ("-6" in command.argv) == bool(one.targets.family(6))
 
 
+def test_a_rate_is_never_rounded_up() -> None:
+    """Two packets a second to one host, three for each SYN: 0.67 would be a hundredth too many."""
+    by = policy(ceilings=Ceilings(rate=100, rate_per_host=2), masscan_retries=0)
+    assert option(asked(sweep("192.0.2.200"), by, lease(100, 2)), "--rate") == "0.66"
+
+
 @given(tasks(), policies, st.floats(0.05, 1.0), st.floats(0.05, 1.0))
 @settings(max_examples=120)
 def test_no_tool_is_told_to_send_more_than_its_lease(

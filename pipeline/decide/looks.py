@@ -105,6 +105,7 @@ class _History:
     searches: Searches
     refused: Mapping[Address, PortSet]
     called_open: Mapping[Address, PortSet]
+    looked_at: Mapping[Address, int]
 
     @classmethod
     def of(cls, evidence: Evidence, known: Standings) -> _History:
@@ -117,6 +118,7 @@ class _History:
             searches(evidence, known),
             believed_refusals(evidence, known),
             {address: PortSet.of(ports) for address, ports in called.items()},
+            _looked_at(evidence),
         )
 
     def silent(self, address: Address) -> PortSet:
@@ -153,15 +155,14 @@ def _when(observation: Observation) -> tuple[int, int]:
 def _ordinary(
     evidence: Evidence, policy: Policy, history: _History, addresses: list[Address]
 ) -> Iterator[Task]:
-    done = _rounds(evidence, addresses)
-    if (
-        not addresses
-        or done >= policy.second_looks
-        or not _worth_it(evidence, history, addresses, done)
-    ):
-        return
-    pace = max(policy.gentle_pace, _borne(evidence, policy, len(addresses)) / 2**done)
-    yield from _tasks(evidence, policy, history, addresses, round_=done + 1, pace=pace)
+    """One more look at each host; who was found late is at its first when others are done."""
+    of_round: dict[int, list[Address]] = defaultdict(list)
+    for address in addresses:
+        of_round[history.looked_at.get(address, 0)].append(address)
+    for done, some in sorted(of_round.items()):
+        if done < policy.second_looks and _worth_it(evidence, history, some, done):
+            pace = max(policy.gentle_pace, _borne(evidence, policy, len(some)) / 2**done)
+            yield from _tasks(evidence, policy, history, some, round_=done + 1, pace=pace)
 
 
 def _borne(evidence: Evidence, policy: Policy, hosts: int) -> float:
@@ -173,15 +174,13 @@ def _borne(evidence: Evidence, policy: Policy, hosts: int) -> float:
     return sweep_rate_over(evidence.batch.targets.addresses, policy.ceilings) * hosts / everybody
 
 
-def _rounds(evidence: Evidence, addresses: list[Address]) -> int:
-    return max(
-        (
-            record.task.round
-            for record in with_purpose(evidence, Purpose.SECOND_LOOK)
-            if any(address in record.task.targets for address in addresses)
-        ),
-        default=0,
-    )
+def _looked_at(evidence: Evidence) -> dict[Address, int]:
+    """The newest round of looks at each host."""
+    rounds: dict[Address, int] = {}
+    for record in with_purpose(evidence, Purpose.SECOND_LOOK):
+        for address in record.task.targets.addresses:
+            rounds[address] = max(record.task.round, rounds.get(address, 0))
+    return rounds
 
 
 def _worth_it(evidence: Evidence, history: _History, addresses: list[Address], done: int) -> bool:
@@ -273,7 +272,7 @@ def _gentle(
     for address in addresses:
         missing = history.silent(address) - asked[address]
         wanted[address] = missing - TRIP_WIRES if turned_away else missing
-    tries = _rounds(evidence, addresses)
+    tries = max((history.looked_at.get(address, 0) for address in addresses), default=0)
     everything = sorted({port for ports in wanted.values() for port in ports})
     if not everything or tries >= enough * _most_pieces(evidence, policy, len(addresses)):
         return

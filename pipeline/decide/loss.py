@@ -67,8 +67,11 @@ class Searches:
 
     @property
     def loss_each_way(self) -> float:
-        """The share of single packets that are lost, had the first sweep asked each port once."""
-        return 1.0 - math.sqrt(1.0 - self.loss(by_first=True))
+        """The share of single packets that are lost.
+
+        A host repeats its SYN-ACK until it is answered, so what a sweep misses are its own SYNs.
+        """
+        return self.loss(by_first=True)
 
     def asks_needed(self) -> int:
         """How often a silent port must be asked before fewer than one in a hundred is missed.

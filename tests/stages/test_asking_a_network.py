@@ -220,7 +220,9 @@ def test_every_run_ends_and_asks_what_was_named_and_nothing_else(
         assert wanted <= asked(known, method, Purpose.NAMED, 1)
     _stays_inside(notebook.tasks, notebook, by)
     _asks_nothing_twice(notebook.tasks)
-    rounds = [t.round for t in notebook.tasks]
+    probes = [t.round for t in notebook.tasks if t.purpose is Purpose.VERSION]
+    assert max(probes, default=0) <= 2
+    rounds = [t.round for t in notebook.tasks if t.purpose is not Purpose.VERSION]
     assert max(rounds, default=0) <= 1 + len(by.rescan_delays)
 
 

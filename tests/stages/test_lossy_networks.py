@@ -13,7 +13,7 @@ from pipeline.model import Method, Purpose, TaskRecord, VerdictKind
 from tests.stages.simulator import Deaf, Honest, Host, Reply
 from tests.stages.test_networks_that_fight_back import CAREFUL, HERE, SERVICES, THERE
 from tests.stages.test_networks_that_fight_back import world as world_of
-from tests.stages.world import BY_NMAP, Street, World
+from tests.stages.world import BY_NMAP, Greylisting, Street, World
 
 HOST_TTL, BOX_TTL = 62, 63
 BY_SYN = (Method.MASSCAN_SYN, Method.NMAP_SYN)
@@ -90,6 +90,26 @@ def test_silent_ports_are_asked_until_loss_no_longer_explains_their_silence(
         if address(HERE, 1) in task.targets and 30 in task.ports
     ]
     assert len(of_quiet) == asks
+
+
+def test_who_is_found_late_is_looked_at_from_the_beginning() -> None:
+    """Beside hosts at which as many looks have been made as there may be."""
+    shy_of_strangers = Deaf(Greylisting(Honest(SERVICES)), lambda _, now: now < 10.0)
+    ordinary: dict[int, Host] = {n: Honest(SERVICES) for n in range(1, 10)}
+    played = world_of(
+        Street(HERE, ordinary | {10: shy_of_strangers}),
+        Street(THERE, {n: Honest(SERVICES) for n in range(1, 15)}),
+        loss=0.2,
+    )
+    played.play()
+    looks = [
+        task.round
+        for task in played.tasks_of(Purpose.SECOND_LOOK)
+        if address(HERE, 10) in task.targets
+    ]
+    (again,) = (t for t in played.tasks_of(Purpose.SWEEP) if t.round == 2)
+    assert address(HERE, 10) in again.targets
+    assert min(looks) == 1
 
 
 # --- how far away a host is ----------------------------------------------------------------------

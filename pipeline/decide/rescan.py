@@ -24,7 +24,6 @@ _SETTLED_AT_ONCE: Final = frozenset(
     {
         reasons.CONTROL_PORTS_ANSWER,
         reasons.REFUSED,
-        reasons.SILENT_LISTENER,
         reasons.ANSWERED_ON_PATH,
     }
 )
@@ -50,6 +49,9 @@ def worth_asking_again(
     if verdict.reason == reasons.BLOCKED:
         return True
     rounds = len({o.round for o in observations if o.purpose is Purpose.NAMED})
+    if verdict.reason == reasons.SILENT_LISTENER:
+        # The same question gets the same silence, unless it was a reset that went lost.
+        return rounds < _rounds_beyond(loss, error, at_least=1)
     match verdict.kind:
         case VerdictKind.CONFIRMED | VerdictKind.TRANSIENT | VerdictKind.UNKNOWN:
             return False
@@ -60,22 +62,23 @@ def worth_asking_again(
         case VerdictKind.ARTEFACT:
             # What is missing after a handshake may have been lost, however much it looks alike.
             if verdict.reason == reasons.NEVER_ACKNOWLEDGED:
-                return rounds < _rounds_beyond(loss, error)
+                return rounds < _rounds_beyond(loss, error, at_least=_HEARD_TWICE)
             return verdict.reason == reasons.HANDSHAKE_NEVER_COMPLETES or rounds < _HEARD_TWICE
         case _:
             assert_never(verdict.kind)
 
 
-def _rounds_beyond(loss: float, error: float) -> int:
+def _rounds_beyond(loss: float, error: float, *, at_least: int) -> int:
     """After how many rounds loss alone explains no more than ``error`` that nobody answered.
 
     A SYN proxy asks the host behind it once for each connection. When that question or its answer
-    is lost, nobody acknowledges what we send, however often it is repeated.
+    is lost, nobody acknowledges what we send, however often it is repeated. And a box that resets
+    does so once, when our ACK arrives.
     """
     in_vain = 1.0 - (1.0 - loss) ** 2
     if not 0.0 < in_vain < 1.0:
-        return _HEARD_TWICE
-    return max(_HEARD_TWICE, math.ceil(math.log(error) / math.log(in_vain)))
+        return at_least
+    return max(at_least, math.ceil(math.log(error) / math.log(in_vain)))
 
 
 def may_be_a_loss(observations: Iterable[Observation]) -> bool:

@@ -56,6 +56,16 @@ def test_silence_after_a_handshake_is_believed_once_loss_cannot_explain_it(
     assert not worth_asking_again(found, rounds, loss=loss)
 
 
+@pytest.mark.parametrize(("loss", "enough"), [(0.0, 1), (0.005, 1), (0.05, 2), (0.2, 5)])
+def test_a_listener_is_silent_once_loss_cannot_explain_that_it_never_reset(
+    loss: float, enough: int
+) -> None:
+    found = verdict(VerdictKind.LIKELY, reason=reasons.SILENT_LISTENER)
+    rounds = [seen(Method.HANDSHAKE, round_=number) for number in range(1, enough + 1)]
+    assert enough == 1 or worth_asking_again(found, rounds[:-1], loss=loss)
+    assert not worth_asking_again(found, rounds, loss=loss)
+
+
 @given(loss=st.floats(0, 1), more=st.floats(0, 1), rounds=st.integers(1, 12))
 def test_more_loss_never_settles_sooner_what_was_not_acknowledged(
     loss: float, more: float, rounds: int

@@ -18,7 +18,7 @@ from typing import Final
 from pipeline.addresses import Address, AddressSet
 from pipeline.decide.canaries import baseline_task
 from pipeline.decide.grouping import covering_groups
-from pipeline.decide.loss import Searches, opens, searches
+from pipeline.decide.loss import SECOND_SWEEP, Searches, opens, searches
 from pipeline.decide.pace import sweep_rate_over
 from pipeline.decide.questions import (
     TRIP_WIRES,
@@ -50,8 +50,6 @@ from pipeline.ports import PortSet
 
 GENTLE_SECONDS: Final = 12.0
 """How long one piece of a gentle look takes, and so how much one block can spoil."""
-_SECOND_SWEEP: Final = 2
-"""Its round: the two of the first sweep are 0 and 1."""
 _EXPECTED_MISSES: Final = 0.005
 _HEAVY_LOSS: Final = 0.03
 
@@ -229,7 +227,7 @@ def _another_sweep(
     canary.
     """
     last = max((r.task.round for r in with_purpose(evidence, Purpose.SWEEP)), default=0)
-    if last >= _SECOND_SWEEP or not history.needs_another_sweep:
+    if last >= SECOND_SWEEP or not history.needs_another_sweep:
         return
     batch = evidence.batch
     everybody = batch.targets.addresses - history.known.shy
@@ -246,7 +244,7 @@ def _another_sweep(
         protocol=batch.protocol,
         ports=batch.ports,
         vantage=policy.vantage,
-        round=_SECOND_SWEEP,
+        round=SECOND_SWEEP,
     )
     other = PortSet.of(list(policy.control_ports - policy.canary_ports)[:1])
     if policy.canary_ports and other:

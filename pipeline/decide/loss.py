@@ -20,8 +20,8 @@ _MISSED_BY_ENOUGH: Final = 0.01
 _MOST_ASKS: Final = 5
 """Each gentle look at a network takes minutes; five miss less than one in a hundred at 20 % loss
 each way."""
-_LAST_OF_FIRST_SWEEP: Final = 1
-"""A sweep is made in two rounds, 0 and 1; what comes later is another sweep."""
+SECOND_SWEEP: Final = 2
+"""Its round: the first sweep is made in two, 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Searches:
 
 
 def _swept(purpose: Purpose, round_: int, *, by_first: bool) -> bool:
-    return purpose is Purpose.SWEEP and not (by_first and round_ > _LAST_OF_FIRST_SWEEP)
+    return purpose is Purpose.SWEEP and not (by_first and round_ >= SECOND_SWEEP)
 
 
 def opens(observation: Observation) -> bool:

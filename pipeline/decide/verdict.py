@@ -364,11 +364,14 @@ def _unlike_controls(hearing: _Hearing, handshake: Observation, facts: HostFacts
     """
     if not facts.answers_for_everything or _identified(hearing):
         return False
-    return _has_own_words(handshake, facts) or _acknowledges_alone(handshake, facts)
+    return _somebody_answers_here(handshake, facts)
 
 
-def _has_own_words(handshake: Observation, facts: HostFacts) -> bool:
-    return handshake.aftermath is Aftermath.DATA and handshake.banner not in facts.banners
+def _somebody_answers_here(handshake: Observation, facts: HostFacts) -> bool:
+    """It says or acknowledges what no control port of its host does."""
+    if handshake.aftermath is Aftermath.DATA:
+        return handshake.banner not in facts.banners
+    return _acknowledges_alone(handshake, facts)
 
 
 def _acknowledges_alone(handshake: Observation | None, facts: HostFacts) -> bool:
@@ -387,8 +390,7 @@ def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> st
     if handshake.aftermath is Aftermath.UNACKNOWLEDGED:
         return reasons.NEVER_ACKNOWLEDGED
     if facts.answers_for_everything:
-        unlike = _has_own_words(handshake, facts) or _acknowledges_alone(handshake, facts)
-        if not (unlike and _identified(hearing)):
+        if not (_somebody_answers_here(handshake, facts) and _identified(hearing)):
             return reasons.CONTROL_PORTS_ANSWER
     if handshake.aftermath is Aftermath.RESET and not _identified(hearing):
         return reasons.RESET_AFTER_HANDSHAKE

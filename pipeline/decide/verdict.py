@@ -389,9 +389,9 @@ def _pretence(hearing: _Hearing, handshake: Observation, facts: HostFacts) -> st
     """The reason code when something on the path answers rather than a service."""
     if handshake.aftermath is Aftermath.UNACKNOWLEDGED:
         return reasons.NEVER_ACKNOWLEDGED
-    if facts.answers_for_everything:
-        if not (_somebody_answers_here(handshake, facts) and _identified(hearing)):
-            return reasons.CONTROL_PORTS_ANSWER
+    proven = _somebody_answers_here(handshake, facts) and _identified(hearing)
+    if facts.answers_for_everything and not proven:
+        return reasons.CONTROL_PORTS_ANSWER
     if handshake.aftermath is Aftermath.RESET and not _identified(hearing):
         return reasons.RESET_AFTER_HANDSHAKE
     return None
